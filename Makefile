@@ -1,0 +1,53 @@
+# The two commands that matter: make demo, make test. Everything runs in .venv, which setup makes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CASE ?= risk-tables
+DEMO := demo-output
+export PYTHONHASHSEED := 0
+
+.PHONY: setup demo check test test-slow bench docs serve clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (about two minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup
+	@mkdir -p $(DEMO)
+	@$(BIN)/iatros data get breast-cancer --out $(DEMO)/breast-cancer.csv --overwrite
+	@$(BIN)/iatros risk train $(DEMO)/breast-cancer.csv --outcome diagnosis --positive malignant \
+		--model logistic,svm,forest,boosting,mlp --out $(DEMO)/breast-cancer-bundle --overwrite
+	@head -n 4 $(DEMO)/breast-cancer.csv > $(DEMO)/three-patients.csv
+	@$(BIN)/iatros risk predict $(DEMO)/breast-cancer-bundle $(DEMO)/three-patients.csv
+	@$(BIN)/iatros risk explain $(DEMO)/breast-cancer-bundle $(DEMO)/three-patients.csv --row 0
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+test: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+
+test-slow: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
+
+bench: setup
+	$(BIN)/python -m benchmarks.run $(CASE)
+
+docs: setup
+	$(BIN)/python docs/generate.py
+
+serve: setup
+	$(BIN)/iatros serve --models $(DEMO)
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,36 @@
+"""What an action is given besides its request, and what it hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iatros.core.bundle import BundleDraft
+from iatros.core.engine import Engine, SerialEngine
+from iatros.core.progress import Progress, SilentProgress
+
+
+@dataclass(frozen=True)
+class Context:
+    """The means of a run: they may change how long an answer takes, never what it is."""
+
+    progress: Progress = field(default_factory=SilentProgress)
+    engine: Engine = field(default_factory=SerialEngine)
+    checkpoint: Path | None = None
+    """A folder where an action keeps what lets it resume, or None where nothing is to be kept."""
+
+
+@dataclass(frozen=True)
+class Produced:
+    """What an action made.
+
+    `result` is plain, JSON-ready data: what `--json` prints and HTTP answers. The door decides where
+    `bundle` (a folder), `table` (column name to a list of plain values, one per row) and `documents` (by
+    file name, for people; those of a bundle are in the bundle) are written.
+    """
+
+    result: dict[str, Any]
+    bundle: BundleDraft | None = None
+    table: dict[str, list[Any]] | None = None
+    documents: dict[str, bytes] = field(default_factory=dict)

@@ -1,0 +1,100 @@
+"""The head of every request, and the two ways in which a request names its inputs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
+
+from iatros.core.errors import RequestError
+
+
+class Request(BaseModel):
+    """A frozen set of fields that forbids unknown ones; defaults live in its subclasses and nowhere else.
+
+    A field's `json_schema_extra` may hold `{"positional": True}` (the command line takes it without a
+    flag) and `{"unit": "..."}`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def build(kind: type[Request], fields: dict[str, Any], *, flags: bool = False) -> Request:
+    """The request of `kind` with `fields`, or one RequestError that names each wrong field, never its value.
+
+    With `flags`, fields are named as the command line spells them (`--target-transform`).
+    """
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        raise request_error(error, kind, flags=flags) from None
+
+
+def request_error(error: ValidationError, kind: type[Request], *, flags: bool = False) -> RequestError:
+    """One line of ours for pydantic's many, without the input values: they can be patient data."""
+    import difflib
+
+    known = list(kind.model_fields)
+    parts = []
+    for detail in error.errors(include_input=False, include_url=False, include_context=False):
+        field = str(detail["loc"][0]) if detail["loc"] else "request"
+        shown = "--" + field.replace("_", "-") if flags else field
+        if detail["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(field, known, n=1)
+            parts.append(f"{shown} is not known" + (f", did you mean {near[0]}?" if near else ""))
+        elif detail["type"] == "missing":
+            parts.append(f"{shown} is required")
+        else:
+            parts.append(f"{shown}: {detail['msg'].removeprefix('Value error, ')}")
+    return RequestError("; ".join(parts))
+
+
+def _table(value: Any) -> Any:
+    if isinstance(value, (str, Path)):
+        return Path(value)
+    if isinstance(value, list):
+        if not all(isinstance(row, dict) for row in value):
+            raise ValueError("inline rows must be a list of objects, one per patient")
+        return value
+    if type(value).__name__ == "DataFrame":
+        return value
+    raise ValueError("a table is a path, a polars or pandas DataFrame, or a list of rows")
+
+
+def _table_name(value: Any) -> dict[str, Any]:
+    if isinstance(value, Path):
+        return {"file": value.name}
+    if isinstance(value, list):
+        return {"rows": len(value)}
+    return {"frame": list(value.shape)}
+
+
+TableRef = Annotated[
+    Any,
+    BeforeValidator(_table),
+    PlainSerializer(_table_name),
+    WithJsonSchema({"type": "array", "items": {"type": "object"}}),
+]
+"""A path (never over HTTP), a polars or pandas DataFrame, or a list of rows. Serialises to a name without data."""
+
+
+def _model(value: Any) -> Any:
+    if isinstance(value, (str, Path)):
+        return Path(value)
+    raise ValueError("a model is named by the path of its bundle")
+
+
+ModelRef = Annotated[
+    Any,
+    BeforeValidator(_model),
+    PlainSerializer(lambda value: {"bundle": value.name}),
+    WithJsonSchema({"type": "string"}),
+]
+"""The folder of a bundle; over HTTP the server resolves a name to it."""
+
+
+def fingerprint(document: bytes) -> str:
+    """SHA-256 of `document`, in hexadecimal."""
+    return hashlib.sha256(document).hexdigest()
