@@ -1,0 +1,1 @@
+"""Tables of patients: read, typed, encoded, imputed, and the estimators that learn from them."""
