@@ -1,0 +1,1 @@
+"""What iatros claims, measured by commands that anyone can repeat."""

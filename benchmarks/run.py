@@ -1,0 +1,36 @@
+"""`python -m benchmarks.run CASE [PART ...]`: measure a case, write benchmarks/RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.results import save
+
+CASES = {"risk-tables": "benchmarks.risk_tables"}
+
+
+def main() -> None:
+    """Run the parts of a case one after the other; every part prints its lines as it ends."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case", choices=sorted(CASES))
+    parser.add_argument("part", nargs="*", help="only these parts; nothing is saved then")
+    chosen = parser.parse_args()
+    parts = import_module(CASES[chosen.case]).PARTS
+    lines, detail = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in chosen.part or parts:
+            print(f"{chosen.case}: {name}", flush=True)
+            found, numbers = parts[name](Path(folder))
+            for line in found:
+                print(f"  {'reached' if line.reached else 'NOT REACHED':12} {line.what}: {line.measured}", flush=True)
+            lines += found
+            detail[name] = numbers
+    if not chosen.part:
+        save(chosen.case, lines, detail)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Curves, thresholds, subgroups, calibration, sample size, instability: the evidence beside the metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from iatros.core.calibration_curves import reliability, smooth_curve
+from iatros.core.context import Context
+from iatros.core.decision import choose_thresholds, decision_curve, threshold_table
+from iatros.core.instability import instability
+from iatros.core.intervals import proportion
+from iatros.core.metrics import evaluate
+from iatros.core.rocs import precision_recall_curve, roc_curve
+from iatros.core.sample_size import riley_binary, riley_continuous
+from iatros.core.splits import bootstrap_rows
+from iatros.core.subgroups import subgroup_metrics
+from iatros.risk.checkpoint import Checkpoint
+from iatros.risk.fitting import FitTask, run_fits, task_seed
+from iatros.risk.recipe import Recipe
+from iatros.risk.study import Study
+from iatros.risk.validation import Judged, Validated
+
+_INSTABILITY_PATIENTS = 500
+_LARGE = 20_000
+
+
+def curves(study: Study, judged: Judged, seed: int) -> dict[str, Any]:
+    """ROC, precision-recall, calibration and decision curves of the selected model."""
+    y, prediction, groups = study.y[judged.rows], judged.prediction, study.groups[judged.rows]
+    if study.target.task == "multiclass":
+        return {
+            "roc": {name: roc_curve(y == k, prediction[:, k]) for k, name in enumerate(study.target.classes)}
+        }
+    calibration = {
+        "smooth": smooth_curve(y, prediction, groups=groups, seed=seed, task=study.target.task),
+        "reliability": reliability(y, prediction, task=study.target.task),
+    }
+    if study.target.task == "continuous":
+        return {"calibration": calibration}
+    return {
+        "roc": roc_curve(y, prediction),
+        "pr": precision_recall_curve(y, prediction),
+        "calibration": calibration,
+        "decision": decision_curve(y, prediction, groups=groups, n_bootstrap=200, seed=seed),
+    }
+
+
+def thresholds(
+    study: Study, validated: Validated, judged: Judged
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Thresholds chosen on patients away from the judged side, and what each does on the judged patients."""
+    if study.target.task != "binary":
+        return [], []
+    final = validated.final
+    chosen = choose_thresholds(study.y[final.unseen_rows], final.unseen_prediction)
+    table = threshold_table(study.y[judged.rows], judged.prediction, chosen, groups=study.groups[judged.rows])
+    return chosen, table
+
+
+def subgroups(study: Study, judged: Judged, seed: int) -> dict[str, Any]:
+    """Performance by level of each subgroup column."""
+    if not study.subgroups:
+        return {}
+    labels = {name: values[judged.rows] for name, values in study.subgroups.items()}
+    return subgroup_metrics(
+        study.target,
+        study.y[judged.rows],
+        judged.prediction,
+        labels,
+        groups=study.groups[judged.rows],
+        seed=seed,
+    )
+
+
+def calibration_change(study: Study, validated: Validated, judged: Judged, seed: int) -> dict[str, Any]:
+    """Which calibrator was used, and the judged patients' metrics before and after it."""
+    y, groups = study.y[judged.rows], study.groups[judged.rows]
+    names = {
+        "binary": ("brier", "log_loss", "calibration_slope", "calibration_intercept", "ece"),
+        "multiclass": ("brier", "log_loss", "ece"),
+        "continuous": ("mae", "bias", "calibration_slope"),
+    }[study.target.task]
+    sides = {}
+    for side, prediction in (("before", judged.uncalibrated), ("after", judged.prediction)):
+        found = evaluate(study.target, y, prediction, groups=groups, n_bootstrap=200, seed=seed)
+        sides[side] = {name: found[name].document() for name in names if name in found}
+    return {
+        "kind": validated.final.model.calibrators[-1].kind,
+        "cross_fitted": validated.final.cross_fitted,
+        **sides,
+    }
+
+
+def conformal(study: Study, recipe: Recipe, judged: Judged) -> dict[str, Any]:
+    """Coverage that the conformal sets or intervals reached on the judged patients, and their extent."""
+    finite = judged.extent[np.isfinite(judged.extent)]
+    return {
+        "kind": "prediction interval" if study.target.task == "continuous" else "prediction set",
+        "confidence_level": recipe.coverage,
+        "coverage": proportion(judged.covered, groups=study.groups[judged.rows]).document(),
+        "mean_extent": float(finite.mean()) if len(finite) else None,
+        "extent_unit": "outcome unit" if study.target.task == "continuous" else "classes",
+    }
+
+
+def sample_size(
+    study: Study, n_parameters: int, development: np.ndarray, metrics: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Riley's check of whether the development side is large enough for the number of parameters offered."""
+    n = len(np.unique(study.groups[development]))
+    if study.target.task == "binary":
+        auroc = metrics.get("auroc", {}).get("value")
+        if auroc is None:
+            return None
+        events = int(study.y[development].sum())
+        return riley_binary(
+            n, round(events * n / len(development)), n_parameters, c_statistic=max(auroc, 0.51)
+        )
+    if study.target.task == "continuous":
+        r2 = metrics.get("r2", {}).get("value")
+        if r2 is None:
+            return None
+        y = study.y[development]
+        return riley_continuous(
+            n, n_parameters, r2=min(max(r2, 0.01), 0.99), mean=float(y.mean()), sd=float(y.std())
+        )
+    return None
+
+
+def individual_instability(
+    study: Study,
+    validated: Validated,
+    recipe: Recipe,
+    n_resamples: int,
+    context: Context,
+    checkpoint: Checkpoint,
+) -> dict[str, Any]:
+    """How far the prediction for one patient moves when the final model is refitted on resampled patients."""
+    final, development = validated.final, validated.development
+    resamples = min(n_resamples, 5) if len(development) > _LARGE else n_resamples
+    rng = np.random.default_rng(task_seed(recipe.seed, "instability"))
+    shown = np.sort(rng.choice(development, min(_INSTABILITY_PATIENTS, len(development)), replace=False))
+    train = final.sides["train"]
+    tasks = []
+    for number in range(resamples):
+        drawn, _ = bootstrap_rows(study.groups[train], seed=task_seed(recipe.seed, f"instability{number}"))
+        params = final.params[final.selected]
+        tasks.append(
+            FitTask(f"instability{number}", final.selected, params, train[drawn], shown, recipe.seed)
+        )
+    answers = run_fits(study, tasks, context, checkpoint, label="instability of individual predictions")
+    predictions = np.stack([final.model.finish(answer.prediction) for answer in answers])
+    if study.target.task == "multiclass":
+        predictions = predictions.max(axis=2)
+    original = final.model.predict(study.features.take(shown).frame)
+    if study.target.task == "multiclass":
+        original = original.max(axis=1)
+    return {**instability(predictions, original=original), "n_resamples": resamples}

@@ -1,0 +1,45 @@
+"""The leakage audit of a study, and what is done about its findings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from iatros.core.leakage import AuditColumn, audit
+from iatros.core.task import Target
+from iatros.learners.tabular.table import Table
+from iatros.risk.study import Study
+
+
+def audit_study(study: Study, sides: dict[str, np.ndarray], seed: int) -> dict[str, Any]:
+    """Suspect columns among the features and those withheld from them, duplicates across `sides`, and the
+    score with and without the suspects.
+    """
+    columns = [*_columns(study.features), *_columns(study.withheld)]
+    target = study.target if study.target.task != "continuous" else Target(study.target.name, "continuous")
+    return audit(columns, study.y, target, groups=study.groups, sides=sides, seed=seed)
+
+
+def without_suspects(study: Study, found: dict[str, Any]) -> Study:
+    """The study without the columns that the audit calls certain."""
+    certain = {
+        name
+        for suspect in found["suspects"]
+        if suspect["severity"] == "certain"
+        for name in suspect["columns"]
+    }
+    names = [name for name in study.features.schema.names if name not in certain]
+    dropped = [name for name in study.features.schema.names if name in certain]
+    if not dropped or not names:
+        return study
+    note = f"left out, certain leakage by the audit: {', '.join(dropped)}"
+    return replace(study, features=study.features.select(names), notes=(*study.notes, note))
+
+
+def _columns(table: Table) -> list[AuditColumn]:
+    return [
+        AuditColumn(column.name, column.kind, table.column(column.name), column.recorded, column.identifier)
+        for column in table.schema.columns
+    ]
