@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CASE ?= risk-tables
 DEMO := demo-output
+BREAST := $(DEMO)/data/breast-cancer/breast-cancer.csv
 export PYTHONHASHSEED := 0
 
 .PHONY: setup demo check test test-slow bench docs serve clean
@@ -20,10 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup
 	@mkdir -p $(DEMO)
-	@$(BIN)/iatros data get breast-cancer --out $(DEMO)/breast-cancer.csv --overwrite
-	@$(BIN)/iatros risk train $(DEMO)/breast-cancer.csv --outcome diagnosis --positive malignant \
+	@IATROS_DATA=$(DEMO)/data $(BIN)/iatros data get breast-cancer
+	@$(BIN)/iatros risk train $(BREAST) --outcome diagnosis --positive malignant \
 		--model logistic,svm,forest,boosting,mlp --out $(DEMO)/breast-cancer-bundle --overwrite
-	@head -n 4 $(DEMO)/breast-cancer.csv > $(DEMO)/three-patients.csv
+	@head -n 4 $(BREAST) > $(DEMO)/three-patients.csv
 	@$(BIN)/iatros risk predict $(DEMO)/breast-cancer-bundle $(DEMO)/three-patients.csv
 	@$(BIN)/iatros risk explain $(DEMO)/breast-cancer-bundle $(DEMO)/three-patients.csv --row 0
 

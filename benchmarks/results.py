@@ -11,6 +11,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent / "RESULTS.md"
+_COLUMNS = ("what", "data", "asked", "measured")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,12 @@ class Line:
 def save(case: str, lines: list[Line], detail: dict[str, Any]) -> None:
     """Keep the results of a case and write the page anew."""
     FOLDER.mkdir(exist_ok=True)
-    document = {"case": case, "machine": _machine(), "lines": [asdict(line) for line in lines], "detail": detail}
+    document = {
+        "case": case,
+        "machine": _machine(),
+        "lines": [asdict(line) for line in lines],
+        "detail": detail,
+    }
     (FOLDER / f"{case}.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(_page())
 
@@ -58,7 +64,7 @@ def _page() -> str:
         parts.append(f"## {document['case']}\n\n{machine}\n")
         parts.append("| what | data | asked | measured | reached |\n|---|---|---|---|---|")
         rows = [
-            f"| {line['what']} | {line['data']} | {line['asked']} | {line['measured']} | {'yes' if line['reached'] else 'no'} |"
+            "| " + " | ".join([*(line[key] for key in _COLUMNS), "yes" if line["reached"] else "no"]) + " |"
             for line in document["lines"]
         ]
         parts.append("\n".join(rows) + "\n")

@@ -35,7 +35,8 @@ def heart(folder: Path) -> Part:
     slopes = ", ".join(f"{name} {site['calibration_slope']['value']:.2f}" for name, site in sites.items())
     said = any("switzerland" in note for note in ran.answer["notes"])
     lines = [
-        Line("leave-one-site-out AUROC, unweighted mean of four sites", "UCI heart disease, 920 patients", "at least .815",
+        Line("leave-one-site-out AUROC, unweighted mean of four sites", "UCI heart disease, 920 patients",
+             "at least .815",
              f"{_interval(auroc)} ({each})", auroc["value"] >= 0.815, ran.command,
              "the report says that Switzerland's 8 patients without disease leave the mean uncertain" if said else ""),
         Line("ensemble less logistic regression, paired", "UCI heart disease", "interval not below 0",
@@ -63,10 +64,15 @@ def diabetes(folder: Path) -> Part:
     lines = [
         Line("30-day readmission AUROC, mean of three splits", what, "at least .675",
              f"{value:.4f} ({'; '.join(_interval(auroc) for auroc in aurocs)})", value >= 0.675, runs[0].command),
-        Line("seconds for one split, everything included", what, "under 120", f"{seconds:.0f}", seconds < 120, runs[0].command),
+        Line("seconds for one split, everything included", what, "under 120", f"{seconds:.0f}", seconds < 120,
+             runs[0].command),
         Line("peak memory of one split", what, "under 3 GB", f"{peak / 1024:.2f} GB", peak < 3 * 1024, runs[0].command),
     ]  # fmt: skip
-    return lines, {"auroc": aurocs, "seconds": [run.seconds for run in runs], "peak_mb": [run.peak_mb for run in runs]}
+    return lines, {
+        "auroc": aurocs,
+        "seconds": [run.seconds for run in runs],
+        "peak_mb": [run.peak_mb for run in runs],
+    }
 
 
 def warfarin(folder: Path) -> Part:
@@ -77,15 +83,20 @@ def warfarin(folder: Path) -> Part:
         "--model", "logistic,svm,ensemble", "--instability", "0", "--overwrite",
     )  # fmt: skip
     runs = [
-        iatros(*common, "--seed", str(seed), "--engine", "processes", "--out", "warfarin-bundle", folder=folder)
+        iatros(
+            *common, "--seed", str(seed), "--engine", "processes", "--out", "warfarin-bundle", folder=folder
+        )
         for seed in range(_WARFARIN_SPLITS)
     ]
     errors = [run.answer["metrics"]["held_out"]["mae"]["value"] for run in runs]
     within = [run.answer["metrics"]["held_out"]["within_20_percent"]["value"] for run in runs]
     away = iatros(
-        *common, "--site", "race", "--validation", "site", "--engine", "processes", "--out", "ancestry-bundle", folder=folder
+        *common, "--site", "race", "--validation", "site", "--engine", "processes", "--out", "ancestry-bundle",
+        folder=folder,
+    )  # fmt: skip
+    ancestries = ", ".join(
+        f"{name} {site['mae']['value']:.2f}" for name, site in away.answer["sites"].items()
     )
-    ancestries = ", ".join(f"{name} {site['mae']['value']:.2f}" for name, site in away.answer["sites"].items())
     what = f"IWPC, {runs[0].answer['data']['n_used']} patients"
     lines = [
         Line(f"dose MAE, mg/week, {_WARFARIN_SPLITS} random 80/20 splits", what, "at most 8.65",
@@ -94,7 +105,11 @@ def warfarin(folder: Path) -> Part:
         Line("dose MAE, mg/week, leave one ancestry out", what, "reported",
              f"mean {away.answer['metrics']['site']['mae']['value']:.2f} ({ancestries})", True, away.command),
     ]  # fmt: skip
-    return lines, {"mae": errors, "within_20_percent": within, "ancestry": away.answer["metrics"]["site"]["mae"]}
+    return lines, {
+        "mae": errors,
+        "within_20_percent": within,
+        "ancestry": away.answer["metrics"]["site"]["mae"],
+    }
 
 
 def support2(folder: Path) -> Part:
@@ -107,7 +122,9 @@ def support2(folder: Path) -> Part:
     suspects = ran.answer["leakage"]["suspects"]
     grave = {column for suspect in suspects if suspect["severity"] != "look" for column in suspect["columns"]}
     rule = any({"slos", "d.time"} == set(suspect["columns"]) for suspect in suspects)
-    others = sorted({column for suspect in suspects for column in suspect["columns"]} - _SUPPORT2_PLANTED - {"slos"})
+    others = sorted(
+        {column for suspect in suspects for column in suspect["columns"]} - _SUPPORT2_PLANTED - {"slos"}
+    )
     score = ran.answer["leakage"]["score"]
     lines = [
         Line("leakage audit finds d.time, sfdm2, death and slos == d.time by itself", "SUPPORT2, death in hospital",
@@ -121,7 +138,8 @@ def support2(folder: Path) -> Part:
 
 def cost(folder: Path) -> Part:
     """What a person waits for, and what one answer holds in memory."""
-    iatros("data", "get", "breast-cancer", "--out", "breast.csv", "--overwrite", folder=folder)
+    got = iatros("data", "get", "breast-cancer", folder=folder)
+    shutil.copy(got.answer["table"], folder / "breast.csv")
     iatros(
         "risk", "train", "breast.csv", "--outcome", "diagnosis", "--positive", "malignant", "--model", "forest",
         "--out", "forest-bundle", "--overwrite", folder=folder,
@@ -136,7 +154,8 @@ def cost(folder: Path) -> Part:
     lines = [
         Line("iatros --help, seconds", "median of 5", "under 0.5", f"{helped:.2f}", helped < 0.5, "iatros --help",
              f"an empty Python takes {bare:.2f} s"),
-        Line("predict one patient with a forest bundle, seconds", "median of 5", "under 1.5", f"{seconds:.2f}", seconds < 1.5, command),
+        Line("predict one patient with a forest bundle, seconds", "median of 5", "under 1.5", f"{seconds:.2f}",
+             seconds < 1.5, command),
         Line("peak memory of predict", "largest of 5", "under 400 MB", f"{peak:.0f} MB", peak < 400, command),
     ]  # fmt: skip
     return lines, {"help_s": helped, "predict_s": seconds, "predict_peak_mb": peak}

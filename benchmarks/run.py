@@ -25,7 +25,10 @@ def main() -> None:
             print(f"{chosen.case}: {name}", flush=True)
             found, numbers = parts[name](Path(folder))
             for line in found:
-                print(f"  {'reached' if line.reached else 'NOT REACHED':12} {line.what}: {line.measured}", flush=True)
+                print(
+                    f"  {'reached' if line.reached else 'NOT REACHED':12} {line.what}: {line.measured}",
+                    flush=True,
+                )
             lines += found
             detail[name] = numbers
     if not chosen.part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -85,6 +86,17 @@ def test_get_fetches_once_and_makes_a_table(card: Card, serve: Callable[[dict[st
     get(card)
     assert len(asked) == 1
     assert read(card).shape == (2, 2)
+
+
+def test_the_table_never_takes_the_place_of_a_file_of_the_publisher(
+    card: Card, serve: Callable[[dict[str, Any]], list[str]]
+) -> None:
+    asked = serve({"https://example.org/raw.csv": CONTENT})
+    card = dataclasses.replace(card, name="raw")
+    assert Path(get(card)["table"]).name == "raw.table.csv"
+    get(card)
+    assert len(asked) == 1
+    assert verify(card)["valid"]
 
 
 def test_the_dictionary_is_yaml(card: Card, serve: Callable[[dict[str, Any]], list[str]]) -> None:

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from iatros.core.errors import SplitError
 from iatros.core.splits import (
     MIN_OF_CLASS,
-    Sides,
     bootstrap_rows,
     check_disjoint,
     folds,
     site_folds,
+    split_development,
     split_held_out,
-    split_sides,
     strata_of,
     time_split,
 )
@@ -128,62 +127,35 @@ def test_lengths_must_agree() -> None:
         folds(groups=np.arange(9), strata=np.arange(8), n_folds=2)
 
 
-# four sides
+# sides of a development set
 
 
-def test_four_sides() -> None:
+def test_three_sides() -> None:
     groups, y = cohort(8000, 4000)
-    sides = split_sides(len(y), groups=groups, strata=y, seed=2)
-    check_disjoint(groups, sides)
+    sides = split_development(len(y), groups=groups, strata=y, at_least=200, seed=2)
+    check_disjoint(groups, sides.named())
     assert sum(map(len, sides.named().values())) == len(y)
-    for rows, share in (
-        (sides.train, 0.6),
-        (sides.tuning, 0.1),
-        (sides.calibration, 0.1),
-        (sides.held_out, 0.2),
-    ):
+    for rows, share in ((sides.train, 0.8), (sides.tuning, 0.1), (sides.calibration, 0.1)):
         assert len(rows) / len(y) == pytest.approx(share, abs=0.01)
         assert y[rows].mean() == pytest.approx(y.mean(), abs=0.01)
-    assert np.array_equal(sides.development, np.setdiff1d(np.arange(len(y)), sides.held_out))
-    # what is held out does not hang on the small sides
-    assert np.array_equal(
-        sides.held_out, split_sides(len(y), groups=groups, strata=y, seed=2, min_patients=10**9).held_out
-    )
-    assert np.array_equal(sides.held_out, split_held_out(len(y), groups=groups, strata=y, seed=2)[1])
 
 
 def test_small_sides_are_left_empty_and_learned_from() -> None:
-    y = np.arange(1000) % 2
-    sides = split_sides(1000, strata=y, seed=0)  # 100 patients each: under 200
+    sides = split_development(1000, strata=np.arange(1000) % 2)
     assert len(sides.tuning) == len(sides.calibration) == 0
-    assert list(sides.named()) == ["train", "held_out"]
-    assert len(sides.train) == 800
-    rare = np.zeros(5000, dtype=int)
+    assert sides.train.tolist() == list(range(1000))
+    rare = np.zeros(6000, dtype=int)
     rare[: 10 * MIN_OF_CLASS - 10] = 1  # enough patients, too few events
-    assert list(split_sides(5000, strata=rare, seed=0).named()) == ["train", "held_out"]
-    assert len(split_sides(5000, strata=np.arange(5000) % 2, seed=0).tuning) == 500
+    assert len(split_development(6000, strata=rare).calibration) == 0
+    assert len(split_development(6000, strata=np.arange(6000) % 2).calibration) == 600
 
 
-def test_a_given_held_out_side() -> None:
-    groups, y = cohort(8000, 4000)
-    held_out = np.flatnonzero(groups >= 3000)
-    sides = split_sides(len(y), groups=groups, strata=y, held_out=held_out, seed=0)
-    assert np.array_equal(sides.held_out, held_out)
-    check_disjoint(groups, sides)
-    with pytest.raises(SplitError, match="patients stand on both"):
-        split_sides(len(y), groups=groups, strata=y, held_out=held_out[:-5], seed=0)
-
-
-def test_sizes_count_rows_patients_and_events() -> None:
-    groups = np.array([1, 1, 2, 3, 4])
-    event = np.array([1, 0, 1, 1, 0])
-    none = np.array([], dtype=int)
-    sides = Sides(np.array([0, 1, 2]), none, none, np.array([3, 4]))
-    assert sides.sizes(groups, event) == {
-        "train": {"n_rows": 3, "n_patients": 2, "n_events": 2},
-        "held_out": {"n_rows": 2, "n_patients": 2, "n_events": 1},
-    }
-    assert sides.sizes()["train"] == {"n_rows": 3, "n_patients": 3, "n_events": None}
+def test_large_sides_stop_growing_and_tuning_is_optional() -> None:
+    sides = split_development(90_000, strata=np.arange(90_000) % 2)
+    assert len(sides.tuning) == len(sides.calibration) == 4000
+    alone = split_development(90_000, strata=np.arange(90_000) % 2, tuning=False)
+    assert len(alone.tuning) == 0
+    assert len(alone.train) == 86_000
 
 
 # folds
@@ -385,6 +357,3 @@ def test_overlaps_are_named_without_the_patients() -> None:
     check_disjoint(
         groups, {"train": np.array([0, 2]), "tuning": np.array([], dtype=int), "held_out": np.array([3])}
     )
-    none = np.array([], dtype=int)
-    with pytest.raises(SplitError, match="held_out side is empty"):
-        check_disjoint(None, Sides(np.array([0]), none, none, none))

@@ -11,7 +11,7 @@ from tests.risk.conftest import make_cohort
 
 from iatros.core.context import Context
 from iatros.risk.checkpoint import Checkpoint
-from iatros.risk.development import CROSS_FIT_FOLDS, develop, split_development
+from iatros.risk.development import CROSS_FIT_FOLDS, develop, split
 from iatros.risk.recipe import make_recipe
 from iatros.risk.requests import TrainRequest
 from iatros.risk.study import Study, open_study
@@ -44,14 +44,14 @@ def patients(study: Study, rows: np.ndarray) -> set[int]:
 
 def test_small_studies_are_cross_fitted(cohort: pl.DataFrame) -> None:
     study, recipe = prepared(cohort)
-    sides = split_development(study, np.arange(study.n), recipe, "final")
+    sides = split(study, np.arange(study.n), recipe, "final")
     assert len(sides["tuning"]) == len(sides["calibration"]) == 0
     assert len(sides["train"]) == study.n
 
 
 def test_large_studies_have_disjoint_sides_of_patients(large) -> None:
     study, recipe = large
-    sides = split_development(study, np.arange(study.n), recipe, "final")
+    sides = split(study, np.arange(study.n), recipe, "final")
     parts = [patients(study, rows) for rows in sides.values()]
     assert all(len(part) > 400 for part in parts)
     assert not parts[0] & parts[1]
@@ -63,7 +63,7 @@ def test_large_studies_have_disjoint_sides_of_patients(large) -> None:
 def test_one_model_without_tuning_needs_no_tuning_side(large) -> None:
     study, _ = large
     _, alone = prepared(make_cohort(60), model="logistic")
-    assert len(split_development(study, np.arange(study.n), alone, "final")["tuning"]) == 0
+    assert len(split(study, np.arange(study.n), alone, "final")["tuning"]) == 0
 
 
 def test_unseen_predictions_never_come_from_a_model_that_saw_the_patient(cohort: pl.DataFrame) -> None:

@@ -69,7 +69,7 @@ def test_one_class_only_is_refused(values: list) -> None:
 
 
 def test_a_rule_that_nobody_meets_is_refused_and_shows_values() -> None:
-    with pytest.raises(OutcomeError, match="no patient an event.*values seen: 0, 1"):
+    with pytest.raises(OutcomeError, match=r"no patient an event.*values seen: 0, 1"):
         labelled([0, 1, 0, 1], positive=">7")
 
 

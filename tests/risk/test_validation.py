@@ -84,10 +84,16 @@ def noise(n: int = 120, p: int = 12) -> pl.DataFrame:
 
 
 def optimism(frame: pl.DataFrame, model: str) -> dict:
+    few_trees = ("forest.n_estimators=20",) if model == "forest" else ()
     request = TrainRequest(
-        table=frame, outcome="died", model=model, validation="optimism", bootstraps=12, param=("forest.n_estimators=30",)
-        if model == "forest" else (), calibration="none",
-    )  # fmt: skip
+        table=frame,
+        outcome="died",
+        model=model,
+        validation="optimism",
+        bootstraps=10,
+        param=few_trees,
+        calibration="none",
+    )
     study = open_study(request)
     found = validate(study, request, make_recipe(request), Context(), Checkpoint(None))
     return Evaluator(study, 0.95, 0).by_split(found)
@@ -115,16 +121,16 @@ def test_processes_answer_as_the_plain_loop_does(cohort: pl.DataFrame) -> None:
     engine = open_engine("processes", workers=2)
     try:
         _, parallel = validated(
-            cohort, Context(engine=engine), validation="site", model="forest", param="forest.n_estimators=8"
+            cohort, Context(engine=engine), validation="site", model="forest", param="forest.n_estimators=10"
         )
     finally:
         engine.close()
-    _, plain = validated(cohort, validation="site", model="forest", param="forest.n_estimators=8")
+    _, plain = validated(cohort, validation="site", model="forest", param="forest.n_estimators=10")
     assert parallel.final.model.save() == plain.final.model.save()
     for one, other in zip(parallel.judged, plain.judged, strict=True):
         assert np.array_equal(one.prediction, other.prediction)
 
 
 def test_unknown_parameters_are_named_before_any_work(cohort: pl.DataFrame) -> None:
-    with pytest.raises(RequestError, match="did you mean forest.n_estimators"):
+    with pytest.raises(RequestError, match=r"did you mean forest\.n_estimators"):
         validated(cohort, model="forest", param="forest.n_estimator=8")

@@ -1,0 +1,1 @@
+"""What every domain stands on: errors, splits, metrics, calibration, audit, bundles, reports."""

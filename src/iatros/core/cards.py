@@ -126,7 +126,7 @@ def get(card: Card) -> dict[str, Any]:
     frame = read(card, folder)
     text = io.BytesIO()
     frame.write_csv(text)
-    table = write_file(folder / f"{card.name}.csv", text.getvalue(), overwrite=True)
+    table = write_file(folder / _table_name(card), text.getvalue(), overwrite=True)
     dictionary = None
     if card.dictionary:
         # JSON is YAML too, and needs no further package to write
@@ -142,6 +142,12 @@ def get(card: Card) -> dict[str, Any]:
         "licence": card.licence,
         "citation": card.citation,
     }
+
+
+def _table_name(card: Card) -> str:
+    """A name that none of the publisher's files has, or the table would take the place of one."""
+    name = f"{card.name}.csv"
+    return f"{card.name}.table.csv" if name in {file.name for file in card.files} else name
 
 
 def verify(card: Card, folder: Path | None = None) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Domain:
     metrics: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Metric names by task, the first of which decides between models."""
     baseline: str = ""
+    datasets: str = ""
+    """`"module:name"` of the `iatros.core.cards.Cards` of public datasets about the question."""
 
     def action(self, name: str) -> Action:
         """The action called `name`."""

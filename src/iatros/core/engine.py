@@ -55,6 +55,7 @@ class SerialEngine:
         progress: Progress,
         label: str,
     ) -> list[Any]:
+        """Answers in the order of `items`."""
         answers = []
         with progress.step(label, total=len(items)) as step:
             for item in items:
@@ -63,4 +64,5 @@ class SerialEngine:
         return answers
 
     def close(self) -> None:
+        """There is nothing to release."""
         return None

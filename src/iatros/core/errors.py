@@ -74,70 +74,104 @@ def _rebuild(
 
 
 class InputError(IatrosError):
+    """Something given by the caller is wrong."""
+
     http_status, exit_code, code = 422, 2, "input"
 
 
 class RequestError(InputError):
+    """A field, flag or configuration key is unknown or out of bounds."""
+
     code = "request"
 
 
 class UnknownNameError(InputError):
+    """A model, bundle, dataset or column name is not known."""
+
     http_status, code = 404, "unknown-name"
 
 
 class TableError(InputError):
+    """A table cannot be read or used."""
+
     exit_code, code = 3, "table"
 
 
 class SchemaError(TableError):
+    """A table does not have the columns and types that a bundle expects."""
+
     code = "schema"
 
 
 class OutcomeError(TableError):
+    """The outcome cannot be learned from."""
+
     code = "outcome"
 
 
 class SplitError(InputError):
+    """An empty side, a patient on two sides, or too few patients for the folds."""
+
     exit_code, code = 3, "split"
 
 
 class LimitError(InputError):
+    """Larger than a limit that protects the machine."""
+
     http_status, exit_code, code = 413, 3, "limit"
 
 
 class BundleError(IatrosError):
+    """A bundle cannot be opened."""
+
     http_status, exit_code, code = 422, 4, "bundle"
 
 
 class NotABundleError(BundleError):
+    """The path holds something else."""
+
     code = "not-a-bundle"
 
 
 class BundleFormatError(BundleError):
+    """Written in a format that this version does not read."""
+
     code = "bundle-format"
 
 
 class TamperedBundleError(BundleError):
+    """A file differs from the hash in the manifest."""
+
     code = "tampered-bundle"
 
 
 class FitError(IatrosError):
+    """Training failed for a numerical reason."""
+
     http_status, exit_code, code = 422, 5, "fit"
 
 
 class ConflictError(IatrosError):
+    """The output is there already, or a resumed run was begun otherwise."""
+
     http_status, exit_code, code = 409, 6, "conflict"
 
 
 class StorageError(IatrosError):
+    """Writing failed; what was there is untouched."""
+
     http_status, exit_code, code = 507, 7, "storage"
 
 
 class MissingExtraError(IatrosError):
+    """An optional package is not installed."""
+
     http_status, exit_code, code = 501, 8, "missing-extra"
 
 
 class AuthenticationError(IatrosError):
+    """The API key is missing or wrong."""
+
     http_status, exit_code, code = 401, 9, "authentication"
 
 

@@ -30,6 +30,7 @@ class Progress(Protocol):
 
 class _Silent:
     def advance(self, count: int = 1) -> None:
+        """Count nothing."""
         return None
 
 
@@ -38,7 +39,9 @@ class SilentProgress:
 
     @contextmanager
     def step(self, label: str, total: int | None = None) -> Iterator[Step]:
+        """A step that nobody sees."""
         yield _Silent()
 
     def note(self, message: str) -> None:
+        """Say nothing."""
         return None

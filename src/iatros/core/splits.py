@@ -19,8 +19,11 @@ from iatros.core.task import Target
 Rows = np.ndarray
 """Sorted row indices, int64."""
 
-MIN_PATIENTS = 200
+AT_LEAST = 500
 """Fewest patients that tuning or calibration may have as a side of its own; below, it is cross-fitted."""
+
+AT_MOST = 4000
+"""Most patients that either needs; the others are worth more to the model."""
 
 MIN_OF_CLASS = 10
 """Fewest patients of each stratum on a tuning or calibration side of its own."""
@@ -28,35 +31,15 @@ MIN_OF_CLASS = 10
 
 @dataclass(frozen=True)
 class Sides:
-    """Row indices of the four sides. An empty tuning or calibration side means: cross-fit it on train."""
+    """Rows of a development set. An empty tuning or calibration side means: cross-fit it on train."""
 
     train: Rows
     tuning: Rows
     calibration: Rows
-    held_out: Rows
 
     def named(self) -> dict[str, Rows]:
-        """The sides by name, the empty ones left out."""
-        sides = {name: getattr(self, name) for name in ("train", "tuning", "calibration", "held_out")}
-        return {name: rows for name, rows in sides.items() if len(rows)}
-
-    @property
-    def development(self) -> Rows:
-        """All rows but the held-out ones."""
-        return np.sort(np.concatenate([self.train, self.tuning, self.calibration]))
-
-    def sizes(
-        self, groups: np.ndarray | None = None, event: np.ndarray | None = None
-    ) -> dict[str, dict[str, int | None]]:
-        """`n_rows`, `n_patients` and `n_events` (rows where `event` is true) of each side with rows."""
-        return {
-            name: {
-                "n_rows": len(rows),
-                "n_patients": len(rows) if groups is None else len(np.unique(groups[rows])),
-                "n_events": None if event is None else int(np.count_nonzero(event[rows])),
-            }
-            for name, rows in self.named().items()
-        }
+        """All three by name, the empty ones too."""
+        return {"train": self.train, "tuning": self.tuning, "calibration": self.calibration}
 
 
 class SiteFold(NamedTuple):
@@ -91,42 +74,32 @@ def split_held_out(
     return sides[0], sides[1]
 
 
-def split_sides(
+def split_development(
     n: int,
     *,
     groups: np.ndarray | None = None,
     strata: np.ndarray | None = None,
-    held_out_fraction: float = 0.2,
-    tuning_fraction: float = 0.1,
-    calibration_fraction: float = 0.1,
-    held_out: Rows | None = None,
-    min_patients: int = MIN_PATIENTS,
+    tuning: bool = True,
+    fraction: float = 0.1,
+    at_least: int = AT_LEAST,
+    at_most: int = AT_MOST,
     seed: int = 0,
 ) -> Sides:
-    """The four sides; fractions are of all patients.
+    """Train, tuning and calibration sides of a development set of `n` rows.
 
-    With `held_out` given (a site, the late patients), only the other rows are split, in the same
-    proportions; rows of patients who are also held out are an error. The held-out side does not depend on
-    the other fractions. A tuning or calibration side that would hold fewer than `min_patients` patients,
-    or fewer than MIN_OF_CLASS of a stratum, is left empty: its patients learn, and it is cross-fitted.
+    Tuning and calibration take `fraction` of the patients each, `at_most` that many. Where that would be
+    fewer than `at_least` patients, or fewer than MIN_OF_CLASS of a stratum, both are left empty: their
+    patients learn, and they are cross-fitted. Without `tuning`, nothing is chosen on a side of its own.
     """
-    if held_out is None:
-        development, held_out = split_held_out(
-            n, groups=groups, strata=strata, fraction=held_out_fraction, seed=seed
-        )
-    else:
-        held_out = np.sort(np.asarray(held_out, dtype=np.int64))
-        development = np.setdiff1d(np.arange(n), held_out)
-    inner = None if groups is None else np.asarray(groups)[development]
-    inner_strata = None if strata is None else np.asarray(strata)[development]
-    n_patients, rarest = _patients(len(development), inner, inner_strata)
-    shares = [share / (1.0 - held_out_fraction) for share in (tuning_fraction, calibration_fraction)]
-    enough = [share * n_patients >= min_patients and share * rarest >= MIN_OF_CLASS for share in shares]
-    shares = [share if kept else 0.0 for share, kept in zip(shares, enough, strict=True)]
-    parts = _split(len(development), inner, inner_strata, [1.0 - sum(shares), *shares], seed + 1)
-    train, tuning, calibration = (development[part] for part in parts)
-    sides = Sides(train, tuning, calibration, held_out)
-    check_disjoint(groups, sides)
+    n_patients, rarest = _patients(n, groups, strata)
+    share = min(fraction, at_most / max(n_patients, 1))
+    every, none = np.arange(n), np.arange(0)
+    if share * n_patients < at_least or share * rarest < MIN_OF_CLASS:
+        return Sides(every, none, none)
+    shares = [share, share] if tuning else [0.0, share]
+    train, tuned, calibration = _split(n, groups, strata, [1.0 - sum(shares), *shares], seed)
+    sides = Sides(train, tuned, calibration)
+    check_disjoint(groups, sides.named())
     return sides
 
 
@@ -235,13 +208,9 @@ def bootstrap_rows(groups: np.ndarray | None, seed: int, *, n: int | None = None
     return rows, np.flatnonzero(out[codes])
 
 
-def check_disjoint(groups: np.ndarray | None, sides: Sides | Mapping[str, Rows]) -> None:
-    """Raise SplitError where a row or a patient stands on two sides, or train or held_out is empty."""
-    if isinstance(sides, Sides):
-        for name in ("train", "held_out"):
-            if not len(getattr(sides, name)):
-                raise SplitError(f"the {name} side is empty", hint="use more patients or other fractions")
-    named = list((sides.named() if isinstance(sides, Sides) else sides).items())
+def check_disjoint(groups: np.ndarray | None, sides: Mapping[str, Rows]) -> None:
+    """Raise SplitError where a row or a patient stands on two sides."""
+    named = list(sides.items())
     for i, (one, rows) in enumerate(named):
         for other, others in named[i + 1 :]:
             _check_pair(groups, one, rows, other, others)

@@ -1,0 +1,1 @@
+"""What two or more domains share: tables, estimators, networks, export, attribution."""

@@ -13,14 +13,15 @@ from iatros.learners.tabular.table import Table, days
 
 _LEVELS_SHOWN = 8
 _SMALL_CELL = 5
+_CODE_VALUES = 5
 
 
 def table_one(table: Table, target: Target, y: np.ndarray) -> list[dict[str, Any]]:
     """One entry per column: overall and by outcome, per cent missing, standardised mean difference.
 
-    Numeric: mean (SD) and median [quartiles]. Categorical: counts and per cent, counts under 5 hidden.
-    The difference is (m1 - m0) / sqrt((v1 + v0) / 2) (Austin 2009); for categories the Mahalanobis form
-    (Yang and Dalton 2012); given for a binary outcome only.
+    Numeric: mean (SD) and median [quartiles]. Categorical, and whole numbers with at most five values:
+    counts and per cent, counts under 5 hidden. The difference is (m1 - m0) / sqrt((v1 + v0) / 2) (Austin
+    2009); for categories the Mahalanobis form (Yang and Dalton 2012); given for a binary outcome only.
     """
     groups = _groups(target, y)
     return [_row(column, table.frame[column.name], groups, target) for column in table.schema.columns]
@@ -37,7 +38,12 @@ def _groups(target: Target, y: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _row(column: Column, series: pl.Series, groups: dict[str, np.ndarray], target: Target) -> dict[str, Any]:
-    summary = _numeric if column.kind in ("numeric", "date") else _categorical
+    if column.kind == "numeric" and _is_code(series):
+        series = pl.Series(
+            [None if value is None else f"{value:g}" for value in series.to_list()], dtype=pl.String
+        )
+    numeric = series.dtype != pl.String
+    summary = _numeric if numeric else _categorical
     if column.kind == "date":
         series = pl.Series(days(series)).fill_nan(None)
     by_outcome = {name: summary(series.filter(pl.Series(mask))) for name, mask in groups.items()}
@@ -47,13 +53,19 @@ def _row(column: Column, series: pl.Series, groups: dict[str, np.ndarray], targe
         smd = _smd_numeric(first, second) if summary is _numeric else _smd_categorical(first, second)
     return {
         "column": column.name,
-        "kind": column.kind,
+        "kind": column.kind if numeric or column.kind != "numeric" else "categorical",
         "unit": "days since 1970-01-01" if column.kind == "date" else column.unit,
         "overall": summary(series),
         "by_outcome": by_outcome,
         "missing_percent": round(100 * series.null_count() / max(len(series), 1), 1),
         "smd": smd,
     }
+
+
+def _is_code(series: pl.Series) -> bool:
+    """Whole numbers with few values, such as 0/1 or a grade, read better as counts."""
+    known = series.drop_nulls().unique()
+    return 0 < len(known) <= _CODE_VALUES and bool((known == known.round()).all())
 
 
 def _numeric(series: pl.Series) -> dict[str, Any]:

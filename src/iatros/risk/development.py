@@ -14,7 +14,8 @@ import numpy as np
 
 from iatros.core.calibration import Calibrator, choose_calibrator, fit_calibrator
 from iatros.core.context import Context
-from iatros.core.splits import folds, split_held_out
+from iatros.core.decision import choose_thresholds
+from iatros.core.splits import folds, split_development, split_held_out
 from iatros.core.task import Target
 from iatros.learners.tabular.ranges import observed_schema
 from iatros.risk.checkpoint import Checkpoint
@@ -27,9 +28,6 @@ from iatros.risk.transform import backward
 from iatros.risk.tuning import score, tune
 
 CROSS_FIT_FOLDS = 5
-_SIDE_FRACTION = 0.1
-_SIDE_AT_LEAST = 500
-_SIDE_AT_MOST = 4000
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,18 @@ class Developed:
         """Calibrated predictions of `unseen_rows`: what thresholds may be chosen on."""
         return self.model.finish(self.unseen_raw)
 
+    def thresholds(self, study: Study) -> list[dict[str, Any]]:
+        """Thresholds of a binary outcome, chosen on predictions for patients that the model had not seen."""
+        if study.target.task != "binary":
+            return []
+        return choose_thresholds(study.y[self.unseen_rows], self.unseen_prediction)
+
 
 def develop(
     study: Study, rows: np.ndarray, recipe: Recipe, context: Context, checkpoint: Checkpoint, key: str
 ) -> Developed:
     """Run the procedure of `recipe` on `rows` of `study`."""
-    sides = split_development(study, rows, recipe, key)
+    sides = split(study, rows, recipe, key)
     params = {
         name: tune(
             study,
@@ -106,28 +110,16 @@ def develop(
     )
 
 
-def split_development(study: Study, rows: np.ndarray, recipe: Recipe, key: str) -> dict[str, np.ndarray]:
-    """Train, tuning and calibration rows. Sides that would be small are left empty: cross-fitting takes their place.
-
-    A tuning side is only cut off where something is chosen on it.
-    """
-    empty = rows[:0]
-    n_patients = len(np.unique(study.groups[rows]))
-    if n_patients * _SIDE_FRACTION < _SIDE_AT_LEAST:
-        return {"train": rows, "tuning": empty, "calibration": empty}
-    fraction = min(_SIDE_FRACTION, _SIDE_AT_MOST / n_patients)
-    train, calibration = _cut(study, rows, fraction, task_seed(recipe.seed, f"{key}-calibration"))
-    tuning = empty
-    if len(recipe.trained) > 1 or recipe.budget.active:
-        train, tuning = _cut(study, train, fraction, task_seed(recipe.seed, f"{key}-tuning"))
-    return {"train": train, "tuning": tuning, "calibration": calibration}
-
-
-def _cut(study: Study, rows: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    rest, side = split_held_out(
-        len(rows), groups=study.groups[rows], strata=study.strata(rows), fraction=fraction, seed=seed
+def split(study: Study, rows: np.ndarray, recipe: Recipe, key: str) -> dict[str, np.ndarray]:
+    """Train, tuning and calibration rows out of `rows`; a tuning side only where something is chosen on it."""
+    sides = split_development(
+        len(rows),
+        groups=study.groups[rows],
+        strata=study.strata(rows),
+        tuning=len(recipe.trained) > 1 or recipe.budget.active,
+        seed=task_seed(recipe.seed, f"{key}-sides"),
     )
-    return rows[rest], rows[side]
+    return {name: rows[index] for name, index in sides.named().items()}
 
 
 def _fit_all(

@@ -8,7 +8,7 @@ import numpy as np
 
 from iatros.core.calibration_curves import reliability, smooth_curve
 from iatros.core.context import Context
-from iatros.core.decision import choose_thresholds, decision_curve, threshold_table
+from iatros.core.decision import decision_curve, threshold_table
 from iatros.core.instability import instability
 from iatros.core.intervals import proportion
 from iatros.core.metrics import evaluate
@@ -23,7 +23,9 @@ from iatros.risk.study import Study
 from iatros.risk.validation import Judged, Validated
 
 _INSTABILITY_PATIENTS = 500
+_INSTABILITY_DRAWN = 150
 _LARGE = 20_000
+_BARS = 40
 
 
 def curves(study: Study, judged: Judged, seed: int) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def curves(study: Study, judged: Judged, seed: int) -> dict[str, Any]:
     calibration = {
         "smooth": smooth_curve(y, prediction, groups=groups, seed=seed, task=study.target.task),
         "reliability": reliability(y, prediction, task=study.target.task),
+        "histogram": _histogram(study, y, prediction),
     }
     if study.target.task == "continuous":
         return {"calibration": calibration}
@@ -47,16 +50,26 @@ def curves(study: Study, judged: Judged, seed: int) -> dict[str, Any]:
     }
 
 
-def thresholds(
-    study: Study, validated: Validated, judged: Judged
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Thresholds chosen on patients away from the judged side, and what each does on the judged patients."""
-    if study.target.task != "binary":
-        return [], []
-    final = validated.final
-    chosen = choose_thresholds(study.y[final.unseen_rows], final.unseen_prediction)
-    table = threshold_table(study.y[judged.rows], judged.prediction, chosen, groups=study.groups[judged.rows])
-    return chosen, table
+def _histogram(study: Study, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
+    """Counts of predictions, by class where there are two."""
+    if study.target.task == "continuous":
+        counts, edges = np.histogram(prediction, _BARS)
+        return {"edges": edges.tolist(), "counts": counts.tolist()}
+    edges = np.linspace(0.0, 1.0, _BARS + 1)
+    events, others = (np.histogram(prediction[y == label], edges)[0].tolist() for label in (1, 0))
+    return {"edges": edges.tolist(), "events": events, "non_events": others}
+
+
+def thresholds(study: Study, judged: Judged) -> list[dict[str, Any]]:
+    """What each threshold does on the judged patients; every part of a validation brings thresholds of its own."""
+    y, groups = study.y[judged.rows], study.groups[judged.rows]
+    table = []
+    for name, cuts in judged.cuts.items():
+        mean = float(cuts.mean())
+        # Where parts differ, moving each part's risks by its own distance to the mean leaves every decision as it is.
+        moved = judged.prediction - cuts + mean
+        table += threshold_table(y, moved, [{"name": name, "threshold": mean}], groups=groups)
+    return table
 
 
 def subgroups(study: Study, judged: Judged, seed: int) -> dict[str, Any]:
@@ -157,4 +170,13 @@ def individual_instability(
     original = final.model.predict(study.features.take(shown).frame)
     if study.target.task == "multiclass":
         original = original.max(axis=1)
-    return {**instability(predictions, original=original), "n_resamples": resamples}
+    document = {**instability(predictions, original=original), "n_resamples": resamples}
+    if study.target.task != "multiclass":
+        drawn = np.argsort(original, kind="stable")[:: max(len(original) // _INSTABILITY_DRAWN, 1)]
+        low, high = np.quantile(predictions[:, drawn], [0.025, 0.975], axis=0)
+        document["patients"] = {
+            "prediction": original[drawn].tolist(),
+            "low": low.tolist(),
+            "high": high.tolist(),
+        }
+    return document

@@ -9,6 +9,7 @@ import numpy as np
 
 from iatros.core.leakage import AuditColumn, audit
 from iatros.core.task import Target
+from iatros.learners.tabular.schema import Column
 from iatros.learners.tabular.table import Table
 from iatros.risk.study import Study
 
@@ -40,6 +41,15 @@ def without_suspects(study: Study, found: dict[str, Any]) -> Study:
 
 def _columns(table: Table) -> list[AuditColumn]:
     return [
-        AuditColumn(column.name, column.kind, table.column(column.name), column.recorded, column.identifier)
+        AuditColumn(column.name, column.kind, _values(table, column), column.recorded, column.identifier)
         for column in table.schema.columns
     ]
+
+
+def _values(table: Table, column: Column) -> np.ndarray:
+    """The cells as the audit takes them: of an ordinal column the ranks, NaN where missing."""
+    values = table.column(column.name)
+    if column.kind != "ordinal":
+        return values
+    rank = {level: float(number) for number, level in enumerate(column.levels)}
+    return np.array([rank.get(level, np.nan) for level in values], dtype=np.float64)

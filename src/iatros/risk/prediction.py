@@ -9,6 +9,7 @@ import numpy as np
 from iatros.core.bundle import Bundle, open_bundle
 from iatros.core.conformal import ConformalInterval, ConformalSet
 from iatros.core.context import Context, Produced
+from iatros.core.errors import unknown_name
 from iatros.learners.tabular.ranges import out_of_range
 from iatros.learners.tabular.reading import read_table
 from iatros.learners.tabular.table import Table
@@ -21,6 +22,8 @@ def predict(request: PredictRequest, context: Context) -> Produced:
     bundle = open_bundle(request.model)
     model = RiskModel.from_bundle(bundle)
     table = read_for(bundle, model, request.table, carry=(request.subject,) if request.subject else ())
+    if request.subject and request.subject not in table.frame.columns:
+        raise unknown_name("column", request.subject, table.frame.columns, where=table.source)
     flags = out_of_range(table, model.schema)
     prediction = model.predict(table.frame)
     answers = _answers(model, prediction)

@@ -6,15 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from iatros.core.report import Document, Section, render
+from iatros.risk.report_sections.calibration import calibration_section
 from iatros.risk.report_sections.explanation import explanation_section
 from iatros.risk.report_sections.groups import sites_section, subgroups_section
 from iatros.risk.report_sections.opening import opening, question, title
 from iatros.risk.report_sections.patients import data_section, flow_section, table_one_section
-from iatros.risk.report_sections.performance import (
-    calibration_section,
-    discrimination_section,
-    models_section,
-)
+from iatros.risk.report_sections.performance import discrimination_section, models_section
 from iatros.risk.report_sections.reading import Result
 from iatros.risk.report_sections.record import reproducibility_section, tripod_section
 from iatros.risk.report_sections.trust import conformal_section, leakage_section, size_section

@@ -26,7 +26,7 @@ from iatros.risk.recipe import BASELINE, Recipe, make_recipe
 from iatros.risk.report import build
 from iatros.risk.requests import TrainRequest
 from iatros.risk.study import Study, open_study
-from iatros.risk.validation import Validated, join, outer_sides, validate
+from iatros.risk.validation import Validated, outer_sides, validate
 
 _EVIDENCE = "evidence.json"
 _IN_MANIFEST = (
@@ -76,18 +76,13 @@ def _result(
     checkpoint: Checkpoint,
 ) -> dict[str, Any]:
     evaluator = Evaluator(study, request.confidence_level, request.seed)
-    # Repeats of a cross-validation judge the same patients again, so the curves show the first one.
-    judged = (
-        validated.judged[0]
-        if validated.split == "cross_validation"
-        else join("all", validated.judged or (validated.apparent,))
-    )
+    judged = validated.shown
     with context.progress.step("metrics and intervals"):
         metrics = evaluator.by_split(validated)
         models = evaluator.models(validated, BASELINE)
         sites, pooled = evaluator.sites(validated)
         curves = evidence.curves(study, judged, request.seed)
-        chosen, thresholds = evidence.thresholds(study, validated, judged)
+        thresholds = evidence.thresholds(study, judged)
         subgroups = evidence.subgroups(study, judged, request.seed)
         calibration = evidence.calibration_change(study, validated, judged, request.seed)
         conformal = evidence.conformal(study, recipe, judged)
@@ -120,7 +115,7 @@ def _result(
         "flow": list(study.flow),
         "table_one": table_one(study.features, study.target, study.y),
         "curves": curves,
-        "chosen_thresholds": chosen,
+        "chosen_thresholds": validated.final.thresholds(study),
         "thresholds": thresholds,
         "subgroups": subgroups,
         "calibration": calibration,

@@ -53,6 +53,8 @@ class Judged:
     """Whether the conformal answer holds the truth."""
     extent: np.ndarray
     """Number of classes in the conformal set, or width of the interval."""
+    cuts: dict[str, np.ndarray]
+    """Thresholds by name, one per row: those chosen on the patients that the row's model was developed on."""
 
     @property
     def prediction(self) -> np.ndarray:
@@ -74,6 +76,13 @@ class Validated:
     resampled: tuple[tuple[Judged, Judged, np.ndarray], ...] = ()
     """Optimism only: each resample's model judged on its own rows and on all rows, and the out-of-bag rows."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> Judged:
+        """The judgement that curves are drawn of: of all sites together, of the first repeat, or the apparent one."""
+        if self.apparent is not None:
+            return self.apparent
+        return join("sites", self.judged) if self.split == "site" else self.judged[0]
 
     def background(self, study: Study, seed: int) -> pl.DataFrame:
         """Representative rows of the development patients, none of whom can be read off them."""
@@ -234,7 +243,8 @@ def judge(study: Study, developed: Developed, rows: np.ndarray, name: str) -> Ju
         if model_name == developed.selected:
             uncalibrated = model.finish_uncalibrated(raw)
     covered, extent = conformal_answer(developed.model, study.y[rows], predictions[developed.selected])
-    return Judged(name, rows, developed.selected, predictions, uncalibrated, covered, extent)
+    cuts = {cut["name"]: np.full(len(rows), cut["threshold"]) for cut in developed.thresholds(study)}
+    return Judged(name, rows, developed.selected, predictions, uncalibrated, covered, extent, cuts)
 
 
 def conformal_answer(
@@ -286,6 +296,7 @@ def _join(name: str, pieces: list[Judged]) -> Judged:
         np.concatenate([piece.uncalibrated for piece in pieces]),
         np.concatenate([piece.covered for piece in pieces]),
         np.concatenate([piece.extent for piece in pieces]),
+        {name: np.concatenate([piece.cuts[name] for piece in pieces]) for name in pieces[0].cuts},
     )
 
 
@@ -303,17 +314,22 @@ def _pick(judged: Judged, rows: np.ndarray) -> Judged:
         uncalibrated=judged.uncalibrated[rows],
         covered=judged.covered[rows],
         extent=judged.extent[rows],
+        cuts={name: values[rows] for name, values in judged.cuts.items()},
     )
 
 
 def _pack(judged: Judged) -> dict[str, np.ndarray]:
     arrays: dict[str, Any] = {f"prediction:{name}": values for name, values in judged.predictions.items()}
+    arrays |= {f"cut:{name}": values for name, values in judged.cuts.items()}
     arrays["selected"] = np.frombuffer(judged.selected.encode(), dtype=np.uint8)
     return arrays | {"uncalibrated": judged.uncalibrated, "covered": judged.covered, "extent": judged.extent}
 
 
 def _unpack(part: Part, arrays: dict[str, np.ndarray]) -> Judged:
-    predictions = {key[11:]: value for key, value in arrays.items() if key.startswith("prediction:")}
+    predictions, cuts = (
+        {key.removeprefix(kind): value for key, value in arrays.items() if key.startswith(kind)}
+        for kind in ("prediction:", "cut:")
+    )
     return Judged(
         part.name,
         part.test,
@@ -322,4 +338,5 @@ def _unpack(part: Part, arrays: dict[str, np.ndarray]) -> Judged:
         arrays["uncalibrated"],
         arrays["covered"],
         arrays["extent"],
+        cuts,
     )
