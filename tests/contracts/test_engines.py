@@ -13,7 +13,7 @@ import pytest
 from iatros.core.engine import Engine
 from iatros.core.errors import FitError, RequestError, SplitError, TableError, UnknownNameError
 from iatros.core.progress import SilentProgress
-from iatros.engines import ENGINES, open_engine
+from iatros.engines import DEFAULT_ENGINE, ENGINES, open_engine
 
 JOBS = """
 import time
@@ -158,7 +158,7 @@ def test_names_and_numbers_are_checked() -> None:
         open_engine("processes", 0)
     with pytest.raises(RequestError, match="one worker, got 4"):
         open_engine("serial", 4)
-    assert open_engine().name == "serial"
+    assert open_engine().name == DEFAULT_ENGINE
     assert open_engine("processes").workers >= 1
 
 

@@ -27,7 +27,11 @@ ENGINES: dict[str, Callable[[int | None], Engine]] = {"serial": _serial, "proces
 """Each engine by name; every one of them gives what `serial` gives."""
 
 
-def open_engine(name: str = "serial", workers: int | None = None) -> Engine:
+DEFAULT_ENGINE = "processes"
+"""What runs where nobody says otherwise; workers start with the first work, so a quick answer has none."""
+
+
+def open_engine(name: str = DEFAULT_ENGINE, workers: int | None = None) -> Engine:
     """The engine called `name`; `workers` defaults to the number of cores it may use. Close it after use."""
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)

@@ -133,7 +133,7 @@ def _collect(n: int, replies: queue.SimpleQueue[_Reply], progress: Progress, lab
     failed: dict[int, tuple[BaseException, str]] = {}
     with progress.step(label, total=n) as step:
         while len(answers) < n:
-            number, well, value, trace = replies.get()
+            number, well, value, trace = _next(replies)
             if well:
                 answers[number] = value
                 step.advance()
@@ -146,6 +146,13 @@ def _collect(n: int, replies: queue.SimpleQueue[_Reply], progress: Progress, lab
                     error.add_note(f"in a worker process:\n{trace}")
                 raise error
     return [answers[number] for number in range(n)]
+
+
+def _next(replies: queue.SimpleQueue[_Reply]) -> _Reply:
+    """The next reply, waited for in short turns: once polars is imported, Ctrl-C does not end one long wait."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return replies.get(timeout=0.2)
 
 
 class _Tasks:

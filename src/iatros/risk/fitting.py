@@ -13,7 +13,7 @@ import numpy as np
 
 from iatros.core.context import Context
 from iatros.core.task import Target
-from iatros.learners.tabular.predictor import load_predictor
+from iatros.learners.tabular.predictor import load_predictor, save_checked
 from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.models import MODELS
 from iatros.risk.study import Study
@@ -86,7 +86,9 @@ def _fit(shared: tuple[Study, Checkpoint], task: FitTask) -> FitAnswer:
         seed=task_seed(task.seed, task.key),
     )
     prediction = fitted.predictor.predict(study.features.take(task.predict_rows).frame)
-    document, files = fitted.predictor.save() if task.keep else (None, None)
+    document, files = None, None
+    if task.keep:
+        document, files = save_checked(fitted.predictor, study.features.take(task.fit_rows).frame)
     answer = FitAnswer(prediction, time.perf_counter() - started, fitted.notes, document, files)
     checkpoint.put(task.key, _pack(answer))
     return answer

@@ -48,13 +48,13 @@ _LIBRARIES = (
 
 def train(request: TrainRequest, context: Context) -> Produced:
     """Audit the table, validate the whole procedure as asked, and keep the final model with its evidence."""
+    recipe = make_recipe(request)
     progress = context.progress
     checkpoint = Checkpoint(context.checkpoint)
     with progress.step("reading the table"):
         study = open_study(request)
     for note in study.notes:
         progress.note(note)
-    recipe = make_recipe(request)
     with progress.step("leakage audit"):
         leakage = audit_study(study, outer_sides(study, request), request.seed)
     _warn(leakage, request, context)
@@ -128,7 +128,7 @@ def _result(
         "data": study.data,
         "schema": study.features.schema.model_dump(mode="json"),
         "other_columns": _other_columns(study),
-        "notes": [*study.notes, *validated.notes],
+        "notes": [*study.notes, *validated.notes, *_stored_patients(validated)],
         "request": request.model_dump(mode="json"),
         "versions": versions(),
         "parent": None,
@@ -206,6 +206,16 @@ def _warn(leakage: dict[str, Any], request: TrainRequest, context: Context) -> N
             else "still learned from; leave them out with drop_suspects or exclude"
         )
         context.progress.note(f"leakage audit: {', '.join(certain)} give the outcome away ({what})")
+
+
+def _stored_patients(validated: Validated) -> list[str]:
+    """Say where a bundle holds records of patients: a kernel machine is made of its support vectors."""
+    notes = validated.final.notes[validated.final.selected]
+    parts = [notes, *notes.get("members", {}).values()]
+    stored = sum(part.get("n_training_rows_stored", 0) for part in parts if isinstance(part, dict))
+    if not stored:
+        return []
+    return [f"the bundle holds {stored} encoded training records (support vectors): treat it as patient data"]
 
 
 def _site_warning(study: Study, validated: Validated) -> list[str]:

@@ -23,7 +23,6 @@ _LIKELY_EVIDENCE = 25.0
 _MAX_RATIO = 0.05
 """Against the judge, a region may hold at most this share of the expected events."""
 _MANY = 0.25
-"""Above this share of the columns, candidates are judged by models that hold other candidates."""
 _PARTS = 4
 _MAX_CLASSES = 10
 
@@ -53,9 +52,7 @@ def constant_outcome(
         return []
     if target.task == "continuous":
         y, target = (y > np.median(y)).astype(np.int64), Target(target.name, "binary", ("low", "high"))
-    parts = (
-        [names[k::_PARTS] for k in range(_PARTS)] if len(names) > max(4.0, _MANY * len(columns)) else [names]
-    )
+    parts = [names[k::_PARTS] for k in range(_PARTS)] if _many(len(names), len(columns)) else [names]
     found = []
     for hidden in parts:
         shown = [c for c in columns if c.name not in hidden]
@@ -63,6 +60,11 @@ def constant_outcome(
         judged = [c for c in columns if c.name in hidden]
         found += [s for c in judged if (s := _judged(c, asked, prediction)) is not None]
     return found
+
+
+def _many(n_candidates: int, n_columns: int) -> bool:
+    """Whether candidates are too many to be exceptions: over a quarter of the columns, of few columns over half."""
+    return n_candidates > max(4.0, _MANY * n_columns) or n_candidates > max(1.0, 0.5 * n_columns)
 
 
 def _no_columns(y: np.ndarray, target: Target) -> np.ndarray:

@@ -109,6 +109,10 @@ def _fit_predict(
         "categorical_features": coded,
         "random_state": seed,
     }
+    empty = np.isnan(X).all(axis=0)
+    if empty.any():
+        # scikit-learn cannot bin a column without any value
+        X, X_new = np.where(empty, 0.0, X), np.where(empty, 0.0, X_new)
     if n_classes == 0:
         return np.asarray(HistGradientBoostingRegressor(**settings).fit(X, y).predict(X_new))
     model = HistGradientBoostingClassifier(**settings).fit(X, y.astype(np.int64))

@@ -1,0 +1,267 @@
+"""Results for people: tables of metrics with their intervals, the first rows of an answer, bars, notes and places.
+
+Everything here goes by the shape of a result (`metrics`, `sites`, `models`, `notes`, ...), never by its domain.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from iatros.app.plain import dumps
+from iatros.app.run import Finished
+
+FIRST_ROWS = 10
+BAR_WIDTH = 24
+
+
+def print_json(document: Any) -> None:
+    """`document` as one JSON document on stdout, indented on a terminal."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    print(dumps(document, indent=2 if sys.stdout.isatty() else None, ascii_only=encoding != "utf8"))
+
+
+def show(finished: Finished, *, as_json: bool, told: Sequence[str] = ()) -> None:
+    """Print a finished run; notes that were `told` while it ran are not said twice."""
+    result = finished.result
+    if as_json:
+        print_json(result)
+        return
+    console = open_console()
+    tables = [
+        metric_table(result.get("metrics")),
+        model_table(result),
+        site_table(result),
+        *bar_tables(result),
+    ]
+    if finished.table:
+        tables.append(first_rows(finished.table))
+    if not result.get("metrics") and not finished.table:
+        tables.insert(0, facts(result))
+    for table in tables:
+        if table is not None:
+            console.print(table)
+            console.print()
+    for note in result.get("notes") or ():
+        if note not in told:
+            console.print(Text(f"note: {printable(note)}"))
+    for place in places(result):
+        console.print(place, soft_wrap=True)
+
+
+def open_console() -> Console:
+    """A console on stdout that takes no markup from data; off a terminal, lines are not cut at 80 columns."""
+    width = None if sys.stdout.isatty() else 200
+    return Console(markup=False, highlight=False, emoji=False, width=width)
+
+
+def metric_table(metrics: Any) -> Table | None:
+    """One row per metric, one column per split: `0.912 [0.880, 0.940]`."""
+    if not _is_nested(metrics):
+        return None
+    splits = list(metrics)
+    names = list(dict.fromkeys(name for split in splits for name in metrics[split]))
+    table = new_table("metrics", ["", *[_spaced(split) for split in splits]])
+    for name in names:
+        table.add_row(_spaced(name), *[_metric(metrics[split].get(name)) for split in splits])
+    sizes = [_size(metrics[split]) for split in splits]
+    if any(sizes):
+        table.add_section()
+        table.add_row("patients (events)", *sizes)
+    return table
+
+
+def facts(result: Mapping[str, Any]) -> Table | None:
+    """The single numbers and words of a result that has neither metrics nor answers for each row."""
+    hidden = ("run_id", "seconds", "bundle", "table", "domain", "bundle_sha256")
+    single = {k: v for k, v in result.items() if isinstance(v, (str, int, float)) and k not in hidden}
+    if not single:
+        return None
+    table = new_table("result", ["", " "], numbers=False)
+    for name, value in single.items():
+        table.add_row(_spaced(name), _cell(value))
+    return table
+
+
+def model_table(result: Mapping[str, Any]) -> Table | None:
+    """The models that were compared, by their first metric on each split; None where there was one."""
+    models = result.get("models")
+    if not isinstance(models, list) or len(models) < 2:
+        return None
+    first = next((m for m in models if _is_nested(m.get("metrics"))), None)
+    if first is None:
+        return None
+    columns = [(split, next(iter(found))) for split, found in first["metrics"].items() if found]
+    table = new_table(
+        "models", ["", *[f"{_spaced(split)} {_spaced(name)}" for split, name in columns], "kept"]
+    )
+    for model in models:
+        found = model.get("metrics") or {}
+        cells = [_metric((found.get(split) or {}).get(name)) for split, name in columns]
+        table.add_row(printable(model.get("name")), *cells, "yes" if model.get("selected") else "")
+    return table
+
+
+def site_table(result: Mapping[str, Any]) -> Table | None:
+    """One row per site with its metrics, in the order of the metric table."""
+    sites = result.get("sites")
+    if not isinstance(sites, Mapping) or not sites:
+        return None
+    judged = [name for name, value in next(iter(sites.values())).items() if _is_metric(value)]
+    names = [name for name in result.get("pooled") or judged[:5] if name in judged]
+    table = new_table("sites", ["", "patients", *map(_spaced, names)])
+    for site, found in sites.items():
+        table.add_row(printable(site), str(found.get("n", "")), *[_metric(found.get(name)) for name in names])
+    return table
+
+
+def bar_tables(result: Mapping[str, Any]) -> list[Table]:
+    """A table of bars for each list of entries that hold a column and one number for it."""
+    explanation = result.get("explanation")
+    holders = [result, explanation] if isinstance(explanation, Mapping) else [result]
+    found = []
+    for holder in holders:
+        for name, entries in holder.items():
+            for key in ("contribution", "mean_absolute"):
+                bars = _bars(entries, key)
+                if bars:
+                    found.append(_bar_table(name, bars, signed=key == "contribution"))
+    return found
+
+
+def _bar_table(title: str, bars: Sequence[tuple[str, float]], *, signed: bool) -> Table:
+    """Each entry with its number and a bar that is as long as the number is large beside the others."""
+    largest = max(abs(value) for _, value in bars) or 1.0
+    table = new_table(_spaced(title), ["", "value", ""])
+    for name, value in bars[:FIRST_ROWS]:
+        bar = "█" * max(1, round(BAR_WIDTH * abs(value) / largest)) if value else ""
+        table.add_row(name, number(value, signed=signed), Text(bar, style="red" if value > 0 else "blue"))
+    return table
+
+
+def first_rows(table: Mapping[str, Sequence[Any]]) -> Table:
+    """The first rows of an answer, and how many more there are."""
+    n = len(next(iter(table.values()), ()))
+    shown = min(n, FIRST_ROWS)
+    drawn = new_table("answers", [printable(name) for name in table])
+    for row in range(shown):
+        drawn.add_row(*[_cell(column[row]) for column in table.values()])
+    if n > shown:
+        drawn.caption = f"{n - shown} more; --out FILE.csv or --json gives all"
+    return drawn
+
+
+def places(result: Mapping[str, Any]) -> list[Text]:
+    """Where the run wrote."""
+    lines = [
+        Text(f"{key}: {printable(result[key])}")
+        for key in ("bundle", "table")
+        if isinstance(result.get(key), str)
+    ]
+    lines += [Text(f"{_document_name(path)}: {printable(path)}") for path in result.get("documents") or ()]
+    return lines
+
+
+def new_table(title: str, header: Sequence[str], *, numbers: bool = True) -> Table:
+    """An empty table in the one style of this screen; with `numbers`, all columns but the first stand to the right."""
+    table = Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        show_header=any(name.strip() for name in header),
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for position, name in enumerate(header):
+        right = numbers and position > 0 and bool(name)
+        table.add_column(Text(name, style="dim"), justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def number(value: Any, *, signed: bool = False) -> str:
+    """A number in four figures at most; a dash for none."""
+    if value is None:
+        return "–"
+    text = f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return f"+{text}" if signed and value > 0 else text
+
+
+def printable(value: Any) -> str:
+    """`value` as text in which no character moves the cursor or changes the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in str(value))
+
+
+def _spaced(name: str) -> str:
+    return printable(name).replace("_", " ")
+
+
+def _is_nested(metrics: Any) -> bool:
+    return (
+        isinstance(metrics, Mapping)
+        and bool(metrics)
+        and all(isinstance(v, Mapping) for v in metrics.values())
+    )
+
+
+def _is_metric(value: Any) -> bool:
+    return isinstance(value, Mapping) and "value" in value
+
+
+def _metric(document: Any) -> str:
+    if not _is_metric(document):
+        return ""
+    value, low, high = (document.get(key) for key in ("value", "low", "high"))
+    if low is None or high is None:
+        return number(value)
+    return f"{number(value)} [{number(low)}, {number(high)}]"
+
+
+def _size(found: Mapping[str, Any]) -> str:
+    document = next(
+        (value for value in found.values() if _is_metric(value) and value.get("n") is not None), None
+    )
+    if document is None:
+        return ""
+    events = document.get("n_events")
+    return f"{document['n']:,}" + (f" ({events:,})" if events is not None else "")
+
+
+def _bars(entries: Any, key: str) -> list[tuple[str, float]]:
+    """Name and number of each entry, or nothing where `entries` is not such a list."""
+    if not isinstance(entries, list) or not entries:
+        return []
+    bars = []
+    for entry in entries:
+        if (
+            not isinstance(entry, Mapping)
+            or not isinstance(entry.get("column"), str)
+            or not _is_number(entry.get(key))
+        ):
+            return []
+        shown = f"{entry['column']} = {_cell(entry['value'])}" if "value" in entry else entry["column"]
+        bars.append((printable(shown), float(entry[key])))
+    return bars
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, (list, tuple)):
+        return printable("; ".join(str(part) for part in value))
+    return printable(value)
+
+
+def _document_name(path: Any) -> str:
+    name = printable(path).rsplit("/", 1)[-1]
+    return name.rsplit(".", 1)[0].replace("_", " ")

@@ -1,0 +1,91 @@
+"""From the body of a call to a request: one JSON object, inline rows for a table, names for models, never a path."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+from starlette.requests import Request as HttpRequest
+
+from iatros.core.errors import LimitError, RequestError
+from iatros.core.request import Request, build
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+async def read_object(call: HttpRequest, max_bytes: int) -> dict[str, Any]:
+    """The JSON object in the body; a body above `max_bytes` is refused before it is read whole."""
+    announced = call.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > max_bytes:
+        _too_large(max_bytes)
+    content = bytearray()
+    async for chunk in call.stream():
+        content += chunk
+        if len(content) > max_bytes:
+            _too_large(max_bytes)
+    try:
+        body = json.loads(bytes(content), parse_constant=_no_constant)
+    except RequestError:
+        raise
+    except (ValueError, RecursionError):
+        raise RequestError(
+            "the body is not JSON", hint="send one JSON object with the fields of the request"
+        ) from None
+    if not isinstance(body, dict):
+        raise RequestError("the body must be one JSON object with the fields of the request")
+    return body
+
+
+def read_request(kind: type[Request], body: dict[str, Any], models: Path) -> Request:
+    """The request of `kind` that `body` spells; model names are resolved in the folder `models`."""
+    fields = dict(body)
+    for name in fields:
+        if name in path_fields(kind):
+            raise RequestError(
+                f"{name} is a path on the server, which HTTP does not take", hint="leave it out"
+            )
+    if isinstance(fields.get("model"), str):
+        fields["model"] = models / checked_name(fields["model"], "model")
+    elif "model" in fields:
+        raise RequestError("model must be the name of a bundle")
+    if "table" in fields and not isinstance(fields["table"], list):
+        raise RequestError("table must be a list of rows, one object for each patient, not a path")
+    return build(kind, fields)
+
+
+def checked_name(name: str, field: str) -> str:
+    """`name` if it names an entry of a folder and leads nowhere else."""
+    if not _NAME.fullmatch(name):
+        raise RequestError(
+            f"{field} must be a name (letters, digits, dots, dashes and underscores), not a path"
+        )
+    return name
+
+
+def path_fields(kind: type[Request]) -> list[str]:
+    """The fields of a request that are paths; they exist for the command line and Python only."""
+    return [name for name, field in kind.model_fields.items() if _holds_path(field.annotation)]
+
+
+def body_schema(kind: type[Request]) -> dict[str, Any]:
+    """The JSON schema of the body for OpenAPI, without the fields that are paths."""
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name in path_fields(kind):
+        schema["properties"].pop(name, None)
+    return schema
+
+
+def _holds_path(annotation: Any) -> bool:
+    return annotation is Path or any(_holds_path(part) for part in get_args(annotation))
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise RequestError(f"the body holds {name}, which is not JSON", hint="send null for a missing value")
+
+
+def _too_large(max_bytes: int) -> NoReturn:
+    raise LimitError(
+        f"the body is larger than the {max_bytes} bytes allowed", hint="send fewer rows at a time"
+    )
