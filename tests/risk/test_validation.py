@@ -62,6 +62,9 @@ def test_sites_are_judged_by_the_others_and_averaged_without_weights(cohort: pl.
     mean = evaluator.by_split(found)["site"]["auroc"]["value"]
     assert mean == pytest.approx(np.mean([table[site]["auroc"]["value"] for site in table]))
     assert pooled["auroc"]["k"] == 3
+    benefit = table["north"]["net_benefit"]
+    assert benefit["low"] <= benefit["value"] <= benefit["high"]
+    assert 0 < benefit["threshold"] < 1
 
 
 def test_validation_by_site_needs_two_sites_and_a_site_column(cohort: pl.DataFrame) -> None:

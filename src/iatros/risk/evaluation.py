@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from iatros.core.decision import decision_curve
 from iatros.core.intervals import delong_paired, paired_bootstrap
 from iatros.core.metrics import Metric, evaluate, point_metrics
 from iatros.core.optimism import harrell, no_information, point_632_plus
@@ -23,6 +24,7 @@ _POOLED = {
     "continuous": ("mae", "calibration_slope"),
 }
 _RESAMPLES = 500
+_NET_BENEFIT_AT = "sensitivity 0.90"
 
 
 class Evaluator:
@@ -94,6 +96,7 @@ class Evaluator:
                 "n_events": sizes["n_events"],
                 "selected": judged.selected,
                 **_documents(metrics),
+                **self._net_benefit(judged),
             }
         pooled = {
             name: pool(
@@ -102,6 +105,23 @@ class Evaluator:
             for name in _POOLED[self.study.target.task]
         }
         return table, pooled
+
+    def _net_benefit(self, judged: Judged) -> dict[str, Any]:
+        """Net benefit at the threshold that was chosen elsewhere for a sensitivity of .90, with that of treating all."""
+        if _NET_BENEFIT_AT not in judged.cuts:
+            return {}
+        y, groups, cut = self.study.y[judged.rows], self.study.groups[judged.rows], judged.cuts[_NET_BENEFIT_AT][0]
+        curve = decision_curve(
+            y,
+            judged.prediction,
+            thresholds=[float(cut)],
+            groups=groups,
+            seed=self.seed,
+            confidence_level=self.confidence_level,
+        )
+        value, low, high = (curve[name][0] for name in ("model", "model_low", "model_high"))
+        document = Metric(value, low, high, len(y), int(y.sum()), curve["interval"]).document()
+        return {"net_benefit": {**document, "threshold": float(cut), "treat_all": curve["treat_all"][0]}}
 
     def _model_metrics(self, validated: Validated, name: str) -> dict[str, Any]:
         found = [self.metrics(judged, name, resamples=200) for judged in validated.judged]

@@ -77,12 +77,11 @@ def _importance(result: Result, found: Mapping[str, Any]) -> BarChart | None:
     rows = sorted(rows, key=lambda row: -row["value"])[:_BARS]
     if not rows:
         return None
-    score = {"binary": "AUROC", "multiclass": "AUROC"}.get(result.task, "accuracy of the prediction")
-    metric = next((str(row["metric"]) for row in rows if isinstance(row.get("metric"), str)), score)
+    loss = next((str(row["loss"]) for row in rows if isinstance(row.get("loss"), str)), "loss")
     return BarChart(
         "Permutation importance: what is lost without it",
-        f"Loss when a column is shuffled; the largest is {rows[0].get('column')}.",
-        Axis(f"loss of {metric.upper() if metric == 'auroc' else metric} when shuffled"),
+        f"What a shuffled column adds to the {loss}; the most is by {rows[0].get('column')}.",
+        Axis(f"added {loss} when shuffled"),
         tuple(
             Bar(
                 str(row.get("column", "")),

@@ -26,7 +26,9 @@ def title(result: Result) -> str:
     done = {"external": "Evaluating", "recalibration": "Recalibrating"}.get(
         result.validation, "Developing and evaluating"
     )
-    return f"{done} a {result.model} model of {result.event if result.task == 'binary' else result.outcome}"
+    article = "an" if result.model[:1] in "aeiou" else "a"
+    what = result.event if result.task == "binary" else result.outcome
+    return f"{done} {article} {result.model} model of {what}"
 
 
 def opening(result: Result) -> tuple[Block, ...]:

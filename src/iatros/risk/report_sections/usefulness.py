@@ -21,7 +21,7 @@ from iatros.core.report import (
 from iatros.core.report.numbers import count, is_number, number, percent
 from iatros.risk.report_sections.reading import Result, blocks, estimate
 
-_APART = frozenset({"held-out", "time", "external"})
+_APART = frozenset({"held-out", "time", "external", "site", "cross-validation"})
 """Validations whose judged patients had no part in the choice of thresholds."""
 _MATTERS = 0.001
 """Net benefit below this, one event per thousand patients, counts as none."""
