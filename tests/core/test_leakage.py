@@ -129,16 +129,13 @@ def test_breast_cancer_has_strong_columns_and_no_leak() -> None:
     assert audit(numeric(columns), data.target, BINARY)["suspects"] == []
 
 
-def test_iris_and_a_continuous_outcome_have_no_leak() -> None:
-    from sklearn.datasets import load_diabetes, load_wine
+def test_plain_classes_and_a_plain_quantity_have_no_leak() -> None:
+    from sklearn.datasets import load_diabetes, load_iris, load_wine
 
-    wine = load_wine()
-    report = audit(
-        numeric(dict(zip(wine.feature_names, wine.data.T, strict=True))),
-        wine.target,
-        Target("cultivar", "multiclass", ("a", "b", "c")),
-    )
-    assert report["n_by_severity"]["certain"] == report["n_by_severity"]["likely"] == 0
+    for data in (load_iris(), load_wine()):
+        columns = dict(zip(data.feature_names, data.data.T, strict=True))
+        report = audit(numeric(columns), data.target, Target("kind", "multiclass", ("a", "b", "c")))
+        assert report["n_by_severity"]["certain"] == report["n_by_severity"]["likely"] == 0
     diabetes = load_diabetes()
     columns = dict(zip(diabetes.feature_names, diabetes.data.T, strict=True))
     report = audit(numeric(columns), diabetes.target, Target("progression", "continuous"))

@@ -819,7 +819,7 @@ def test_decision_curve_says_where_the_model_helps() -> None:
 
 def test_thresholds_say_whose_patients_chose_them() -> None:
     assert "chosen on patients other than" in text_of(build(example("binary", "held-out")), "thresholds")
-    assert "judged here too" in text_of(build(example("binary", "site")), "thresholds")
+    assert "judged here too" in text_of(build(example("binary", "optimism")), "thresholds")
 
 
 def test_alerts_are_told_in_words() -> None:

@@ -6,7 +6,8 @@ column that is "absent" taking r's value (interventional SHAP; Lundberg and Lee 
 the answer is the mean over the reference rows, so that base + sum of the values = f(x).
 
 Trees and linear models are shared out exactly in their own margin and carried to the log-odds of the whole
-model by the rescale rule for each pair (x, r) (Chen, Lundberg and Lee, Nature Communications 2022); any
+model by the rescale rule for each pair (x, r) (Chen, Lundberg and Lee, Nature Communications 2022): exact
+where the margin is the log-odds, near for means of probabilities such as a forest, as `method` says. Any
 other model is asked, with columns switched from r to x in random order and back (antithetic permutations).
 """
 
@@ -53,7 +54,11 @@ class Explained:
 
 
 def margin(target: Target, prediction: np.ndarray, number: int = 1) -> np.ndarray:
-    """Predictions on the scale of the explanation (n,): log-odds of class `number`, or the outcome itself."""
+    """Predictions on the scale of the explanation (n,): log-odds of class `number`, or the outcome itself.
+
+    >>> margin(Target("death", "binary", ("no", "yes")), np.array([0.5, 0.75])).round(3).tolist()
+    [0.0, 1.099]
+    """
     if target.task == "continuous":
         return np.asarray(prediction, dtype=np.float64)
     p = prediction if prediction.ndim == 1 else prediction[:, number]

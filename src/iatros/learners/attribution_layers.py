@@ -80,7 +80,8 @@ def layered_shapley(
             shares *= _slope(_log_odds, part.answer(block)[None], against, floor)[:, :, None]
             bases[rows] = _log_odds(against, floor).mean()
         values[rows] = shares.mean(axis=0)
-    said = f"exact SHAP of {' and '.join(kinds)} models, {references.height} reference rows"
+    how = "exact" if target.task == "continuous" or _one_margin(part) else "rescaled"
+    said = f"{how} SHAP of {' and '.join(kinds)} models, {references.height} reference rows"
     return values, bases, said, references.height
 
 
@@ -159,6 +160,11 @@ class _Stack:
         return total * _slope(sigmoid, x[None], r[:, None])[:, :, None]
 
 
+def _one_margin(part: Part) -> bool:
+    """Whether the log-odds are themselves the additive margin, so that nothing needs the rescale rule."""
+    return isinstance(part, _Pipeline) and len(part.cores) == 1 and part.cores[0][1].link == "sigmoid"
+
+
 def _kinds(part: Part) -> set[str]:
     if isinstance(part, _Stack):
         return {kind for inner in part.parts for kind in _kinds(inner)}
@@ -168,8 +174,11 @@ def _kinds(part: Part) -> set[str]:
 class _Core(Protocol):
     """An additive margin: (n, k) numbers, and their shares among encoded features."""
 
-    kind: str
-    link: Link
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def link(self) -> Link: ...
 
     def margin(self, X: np.ndarray) -> np.ndarray: ...
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from iatros.core.errors import MissingExtraError
 from iatros.learners.tabular.scorers import Link, OnnxScorer, apply_link, as_float32, open_session
 
 _AGREEMENT = 1e-4
@@ -61,7 +62,12 @@ def tree_part(scorer: OnnxScorer, X: np.ndarray) -> TreePart | None:
 
     What is read back must give the scorer's answers on X, or it is not used.
     """
-    import onnx
+    try:
+        import onnx
+        import shap  # noqa: F401
+    except ImportError as error:
+        message = f"explaining trees needs the package {error.name}"
+        raise MissingExtraError(message, hint="pip install 'iatros[risk]'") from error
 
     model = onnx.load_from_string(scorer.model)
     ensembles = [node for node in model.graph.node if node.op_type == "TreeEnsembleRegressor"]

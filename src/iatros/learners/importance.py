@@ -21,7 +21,11 @@ _MAX_LEVELS = 20
 
 
 def row_loss(target: Target, y: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """What each prediction costs (n,): cross-entropy in nats for classes, the squared error for numbers."""
+    """What each prediction costs (n,): cross-entropy in nats for classes, the squared error for numbers.
+
+    >>> row_loss(Target("dose", "continuous"), np.array([1.0]), np.array([3.0])).tolist()
+    [4.0]
+    """
     if target.task == "continuous":
         return np.asarray((prediction - y) ** 2)
     number = y.astype(np.int64)
@@ -51,6 +55,13 @@ def permutation_importance(
     a bootstrap over groups of the mean change of the loss, averaged over `n_repeats` shuffles: it says how
     sure the number is for patients like these and this model, not for a model trained again. Columns that
     carry the same information share it: none of them may look important.
+
+    >>> frame = pl.DataFrame({"age": [40.0, 60.0, 80.0], "sex": ["f", "m", "m"]})
+    >>> found = permutation_importance(
+    ...     lambda rows: rows["age"].to_numpy(), frame, np.array([40, 60, 80]), Target("age", "continuous")
+    ... )
+    >>> [entry["column"] for entry in found]
+    ['age', 'sex']
     """
     names = list(columns) if columns is not None else frame.columns
     for name in names:
@@ -109,6 +120,11 @@ def partial_dependence(
     The grid of a number or date are up to `n_grid` quantiles from the 2nd to the 98th percentile (dates as
     ISO text), of a category its levels, the commonest 20. `mean` has one number per grid value; for several
     classes it is a list of lists, one for each class in `classes`.
+
+    >>> frame = pl.DataFrame({"age": [40.0, 60.0], "sex": ["f", "m"]})
+    >>> age = Column(name="age", kind="numeric")
+    >>> partial_dependence(lambda rows: rows["age"].to_numpy() / 100, frame, age, Target("r", "continuous"))["mean"]
+    [0.4, 0.6]
     """
     series = frame[column.name]
     grid = _grid(series, column, n_grid)

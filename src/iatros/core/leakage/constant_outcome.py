@@ -35,6 +35,11 @@ class _Question:
     number: int
     inverted: bool
 
+    @property
+    def name(self) -> str:
+        """The event, whether it is asked for or its absence."""
+        return self.event.name
+
     def expected(self, prediction: np.ndarray) -> np.ndarray:
         """What a prediction expects (n,)."""
         p = prediction if prediction.ndim == 1 else prediction[:, self.number]
@@ -78,7 +83,7 @@ def _questions(y: np.ndarray, target: Target) -> list[_Question]:
     numbered = sorted(enumerate(events(target, y)), key=lambda pair: -float(pair[1].happened.sum()))
     for number, event in numbered[:_MAX_CLASSES]:
         asked.append(_Question(event, number, False))
-        asked.append(_Question(Event(f"not {event.name}", 1.0 - event.happened), number, True))
+        asked.append(_Question(Event(event.name, 1.0 - event.happened), number, True))
     return asked
 
 
@@ -109,11 +114,12 @@ def _judged(column: Coded, asked: Sequence[_Question], prediction: np.ndarray) -
 def _suspect(region: Region, question: _Question) -> Suspect:
     event = question.event
     fixed = region.happened == 0 and region.expected >= _CERTAIN_EXPECTED
-    severity: Severity = "certain" if fixed else "likely" if region.evidence >= _LIKELY_EVIDENCE else "look"
+    grave: Severity = "likely" if region.evidence >= _LIKELY_EVIDENCE else "look"
+    all_do, some = ("do not", "do not have") if question.inverted else ("do", "have")
     said = (
-        f"of the {region.n} rows where {region.words}, {region.happened:.0f} have '{event.name}' "
-        f"({event.happened.mean():.1%} of all rows have), while the other columns expect {region.expected:.0f}: "
-        "the column is known only afterwards, or these patients cannot have another outcome"
+        f"of the {region.n} rows where {region.words}, {region.happened:.0f} {some} '{question.name}' "
+        f"({event.happened.mean():.1%} of all rows {all_do}), while the other columns expect "
+        f"{region.expected:.0f}: the column is known only afterwards, or these patients cannot have another outcome"
     )
     check = "missing-outcome" if region.missing else "constant-outcome"
-    return Suspect((region.column,), check, severity, said, region.evidence)
+    return Suspect((region.column,), check, "certain" if fixed else grave, said, region.evidence)

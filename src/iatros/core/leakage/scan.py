@@ -48,6 +48,12 @@ def audit(
     for a person to judge. `score` holds a quick model's cross-validated performance with all columns and
     without those that are certain or likely. A clean list is no proof: a proxy that is merely strong
     cannot be told from a good predictor by its numbers, and needs the recording time in the dictionary.
+
+    >>> y = np.arange(90) % 3 == 0
+    >>> status = AuditColumn("status", "categorical", np.where(y, "dead", "alive").astype(object))
+    >>> report = audit([status], y.astype(int), Target("death", "binary", ("no", "yes")))
+    >>> report["suspects"][0]["columns"], report["suspects"][0]["severity"]
+    (['status'], 'certain')
     """
     y = np.asarray(y)
     _check(columns, y, groups)

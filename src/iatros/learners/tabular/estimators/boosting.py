@@ -172,7 +172,11 @@ def _expand(rows: _Rows, coded: CodedColumns, seed: int) -> tuple[OutcomeMeans |
 
 
 def _settings(params: BoostingParams, target: Target, n: int) -> dict[str, Any]:
-    """LightGBM's parameters; with these the trees do not depend on the number of threads."""
+    """LightGBM's parameters; with these the trees do not depend on the number of threads.
+
+    Half of the cores: the threads wait for one another busily, and one that finds its core taken slows all
+    of them down many times.
+    """
     settings = {
         "objective": _OBJECTIVES[target.task],
         "learning_rate": params.learning_rate,
@@ -184,7 +188,7 @@ def _settings(params: BoostingParams, target: Target, n: int) -> dict[str, Any]:
         "bagging_freq": 1,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": fit_threads(),
+        "num_threads": max(1, fit_threads() // 2),
         "verbosity": -1,
     }
     return settings | ({"num_class": len(target.classes)} if target.task == "multiclass" else {})

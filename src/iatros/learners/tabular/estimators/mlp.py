@@ -34,17 +34,19 @@ class MlpParams(ModelParams):
     """Parameters of the network."""
 
     impute: Literal["simple", "iterative", "multiple"] = Field(
-        default="simple", description="how missing values are filled"
+        default="iterative",
+        description="how missing values are filled: simple (median), iterative (chained equations), multiple "
+        "(several chained draws, predictions averaged)",
     )
     width: int = Field(default=64, ge=4, le=1024, description="units of a hidden layer")
     n_blocks: int = Field(default=2, ge=0, le=16, description="residual blocks")
-    dropout: float = Field(default=0.2, ge=0, lt=0.9, description="share of units left out while training")
+    dropout: float = Field(default=0.4, ge=0, lt=0.9, description="share of units left out while training")
     embedding: Literal["piecewise", "none"] = Field(
         default="piecewise",
         description="how a number enters beside itself: piecewise (its place between quantiles) or none",
     )
-    n_bins: int = Field(default=8, ge=2, le=64, description="intervals between the quantiles of a number")
-    learning_rate: float = Field(default=2e-3, gt=0, le=1, description="step size of AdamW")
+    n_bins: int = Field(default=4, ge=2, le=64, description="intervals between the quantiles of a number")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="step size of AdamW")
     weight_decay: float = Field(default=0.03, ge=0, le=10, description="decay of the weights by AdamW")
     batch_size: int | None = Field(
         default=None,
