@@ -110,7 +110,11 @@ class Evaluator:
         """Net benefit at the threshold that was chosen elsewhere for a sensitivity of .90, with that of treating all."""
         if _NET_BENEFIT_AT not in judged.cuts:
             return {}
-        y, groups, cut = self.study.y[judged.rows], self.study.groups[judged.rows], judged.cuts[_NET_BENEFIT_AT][0]
+        y, groups, cut = (
+            self.study.y[judged.rows],
+            self.study.groups[judged.rows],
+            judged.cuts[_NET_BENEFIT_AT][0],
+        )
         curve = decision_curve(
             y,
             judged.prediction,

@@ -24,18 +24,13 @@ def audit_study(study: Study, sides: dict[str, np.ndarray], seed: int) -> dict[s
 
 
 def without_suspects(study: Study, found: dict[str, Any]) -> Study:
-    """The study without the columns that the audit calls certain."""
-    certain = {
-        name
-        for suspect in found["suspects"]
-        if suspect["severity"] == "certain"
-        for name in suspect["columns"]
-    }
-    names = [name for name in study.features.schema.names if name not in certain]
-    dropped = [name for name in study.features.schema.names if name in certain]
+    """The study without the columns that the audit calls certain or likely."""
+    suspects = set(found["score"]["left_out"])
+    names = [name for name in study.features.schema.names if name not in suspects]
+    dropped = [name for name in study.features.schema.names if name in suspects]
     if not dropped or not names:
         return study
-    note = f"left out, certain leakage by the audit: {', '.join(dropped)}"
+    note = f"left out, suspected by the leakage audit: {', '.join(dropped)}"
     return replace(study, features=study.features.select(names), notes=(*study.notes, note))
 
 

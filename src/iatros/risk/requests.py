@@ -100,7 +100,7 @@ class TrainRequest(_ReadsTable):
     confidence_level: float = Field(0.95, gt=0.5, lt=1.0, description="of the intervals of metrics")
     coverage: float = Field(0.9, gt=0.5, lt=1.0, description="of conformal sets and prediction intervals")
     drop_suspects: bool = Field(
-        False, description="leave out the columns that the leakage audit calls certain"
+        False, description="leave out the columns that the leakage audit calls certain or likely"
     )
     tune_trials: int = Field(
         0, ge=0, le=10_000, description="Optuna trials for each model; 0 keeps the defaults"

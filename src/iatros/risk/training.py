@@ -198,14 +198,10 @@ def versions() -> dict[str, str]:
 
 
 def _warn(leakage: dict[str, Any], request: TrainRequest, context: Context) -> None:
-    certain = sorted({c for s in leakage["suspects"] if s["severity"] == "certain" for c in s["columns"]})
-    if certain:
-        what = (
-            "left out"
-            if request.drop_suspects
-            else "still learned from; leave them out with drop_suspects or exclude"
-        )
-        context.progress.note(f"leakage audit: {', '.join(certain)} give the outcome away ({what})")
+    suspects = leakage["score"]["left_out"]
+    if suspects:
+        what = "left out" if request.drop_suspects else "still learned from; see drop_suspects, exclude, keep"
+        context.progress.note(f"leakage audit: {', '.join(suspects)} may give the outcome away ({what})")
 
 
 def _stored_patients(validated: Validated) -> list[str]:
