@@ -107,7 +107,7 @@ class Evaluator:
         return table, pooled
 
     def _net_benefit(self, judged: Judged) -> dict[str, Any]:
-        """Net benefit at the threshold that was chosen elsewhere for a sensitivity of .90, with that of treating all."""
+        """Net benefit at the threshold chosen elsewhere for a sensitivity of .90, beside that of treating all."""
         if _NET_BENEFIT_AT not in judged.cuts:
             return {}
         y, groups, cut = (

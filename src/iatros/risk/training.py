@@ -57,7 +57,7 @@ def train(request: TrainRequest, context: Context) -> Produced:
         progress.note(note)
     with progress.step("leakage audit"):
         leakage = audit_study(study, outer_sides(study, request), request.seed)
-    _warn(leakage, request, context)
+    _warn(study, leakage, request, context)
     if request.drop_suspects:
         study = without_suspects(study, leakage)
     validated = validate(study, request, recipe, context, checkpoint)
@@ -197,8 +197,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _warn(leakage: dict[str, Any], request: TrainRequest, context: Context) -> None:
-    suspects = leakage["score"]["left_out"]
+def _warn(study: Study, leakage: dict[str, Any], request: TrainRequest, context: Context) -> None:
+    suspects = [name for name in leakage["score"]["left_out"] if name in study.features.schema.names]
     if suspects:
         what = "left out" if request.drop_suspects else "still learned from; see drop_suspects, exclude, keep"
         context.progress.note(f"leakage audit: {', '.join(suspects)} may give the outcome away ({what})")
