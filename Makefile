@@ -7,9 +7,8 @@ STAMP := $(VENV)/.installed
 CASE ?= risk-tables
 DEMO := demo-output
 BREAST := $(DEMO)/data/breast-cancer/breast-cancer.csv
-export PYTHONHASHSEED := 0
 
-.PHONY: setup demo check test test-slow bench docs serve clean
+.PHONY: setup demo check test test-slow bench docs pages serve clean
 
 setup: $(STAMP)
 
@@ -46,6 +45,10 @@ bench: setup
 
 docs: setup
 	$(BIN)/python docs/generate.py
+
+# Runs the tutorials, the how-to pages and the README, and writes what their commands print into them.
+pages: setup
+	$(BIN)/python docs/code_blocks.py README.md docs/tutorials/*.md docs/how-to/*.md
 
 serve: setup
 	$(BIN)/iatros serve --models $(DEMO)
