@@ -27,16 +27,14 @@ class Line:
     note: str = ""
 
 
-def save(case: str, lines: list[Line], detail: dict[str, Any]) -> None:
-    """Keep the results of a case and write the page anew."""
+def save(case: str, part: str, lines: list[Line], detail: dict[str, Any]) -> None:
+    """Keep the results of one part of a case in place of its older ones, and write the page anew."""
     FOLDER.mkdir(exist_ok=True)
-    document = {
-        "case": case,
-        "machine": _machine(),
-        "lines": [asdict(line) for line in lines],
-        "detail": detail,
-    }
-    (FOLDER / f"{case}.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    path = FOLDER / f"{case}.json"
+    document = json.loads(path.read_text()) if path.exists() else {"case": case, "parts": {}}
+    document["machine"] = _machine()
+    document["parts"][part] = {"lines": [asdict(line) for line in lines], "detail": detail}
+    path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(_page())
 
 
@@ -60,18 +58,25 @@ def _page() -> str:
     ]
     for path in sorted(FOLDER.glob("*.json")):
         document = json.loads(path.read_text())
-        machine = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
-        parts.append(f"## {document['case']}\n\n{machine}\n")
-        parts.append("| what | data | asked | measured | reached |\n|---|---|---|---|---|")
-        rows = [
-            "| " + " | ".join([*(line[key] for key in _COLUMNS), "yes" if line["reached"] else "no"]) + " |"
-            for line in document["lines"]
-        ]
-        parts.append("\n".join(rows) + "\n")
-        parts.append("Commands:\n")
-        commands = dict.fromkeys(line["command"] for line in document["lines"])
-        parts.append("\n".join(f"- `{command}`" for command in commands) + "\n")
-        notes = [f"- {line['what']}: {line['note']}" for line in document["lines"] if line["note"]]
-        if notes:
-            parts.append("Notes:\n\n" + "\n".join(notes) + "\n")
+        lines = [line for part in document["parts"].values() for line in part["lines"]]
+        parts += _section(document["case"], document["machine"], lines)
     return "\n".join(parts)
+
+
+def _section(case: str, machine: dict[str, str], lines: list[dict[str, Any]]) -> list[str]:
+    rows = ["| " + " | ".join([*(line[key] for key in _COLUMNS), _verdict(line)]) + " |" for line in lines]
+    commands = [f"- `{command}`" for command in dict.fromkeys(line["command"] for line in lines)]
+    notes = [f"- {line['what']}: {line['note']}" for line in lines if line["note"]]
+    return [
+        f"## {case}\n",
+        ", ".join(f"{name} {value}" for name, value in machine.items()) + "\n",
+        "| what | data | asked | measured | reached |\n|---|---|---|---|---|",
+        "\n".join(rows) + "\n",
+        "Commands:\n",
+        "\n".join(commands) + "\n",
+        *(["Notes:\n", "\n".join(notes) + "\n"] if notes else []),
+    ]
+
+
+def _verdict(line: dict[str, Any]) -> str:
+    return "yes" if line["reached"] else "no"

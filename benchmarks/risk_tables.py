@@ -80,7 +80,7 @@ def warfarin(folder: Path) -> Part:
     table = data.warfarin(folder)
     common = (
         "risk", "train", table.name, "--outcome", "dose_mg_week", "--task", "continuous", "--target-transform", "sqrt",
-        "--model", "logistic,svm,ensemble", "--instability", "0", "--overwrite",
+        "--model", "logistic,svm,boosting", "--instability", "0", "--overwrite",
     )  # fmt: skip
     runs = [
         iatros(

@@ -16,10 +16,9 @@ def main() -> None:
     """Run the parts of a case one after the other; every part prints its lines as it ends."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case", choices=sorted(CASES))
-    parser.add_argument("part", nargs="*", help="only these parts; nothing is saved then")
+    parser.add_argument("part", nargs="*", help="only these parts of the case")
     chosen = parser.parse_args()
     parts = import_module(CASES[chosen.case]).PARTS
-    lines, detail = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen.part or parts:
             print(f"{chosen.case}: {name}", flush=True)
@@ -29,10 +28,7 @@ def main() -> None:
                     f"  {'reached' if line.reached else 'NOT REACHED':12} {line.what}: {line.measured}",
                     flush=True,
                 )
-            lines += found
-            detail[name] = numbers
-    if not chosen.part:
-        save(chosen.case, lines, detail)
+            save(chosen.case, name, found, numbers)
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ def test_random_effects_of_few_and_of_missing_sites() -> None:
     assert one.high == pytest.approx(0.8 + 0.1 * stats.norm.ppf(0.975))
     none = random_effects(np.array([np.nan]), np.array([0.1]))
     assert none.k == 0
-    assert none.document()["mean"] is None
+    assert none.document()["value"] is None
     two = random_effects(np.array([0.5, 0.9]), np.array([0.1, 0.1]))
     assert two.document()["prediction_low"] is None
     with pytest.raises(InputError, match="one standard error per value"):

@@ -90,7 +90,7 @@ def bundles_show(bundle: BundlePath, /, *, json: Json = False) -> None:
         "domain": manifest["domain"],
         "model": manifest["model"],
         "predicts": f"{target.get('name')} ({target.get('task')})",
-        "made": f"{created.get('at')} by iatros {manifest.get('iatros')}",
+        "made": f"{created.get('at')} by iatros {manifest.get('iatros', '?')}",
         "manifest sha256": manifest["manifest_sha256"],
         "parent": _text((manifest.get("parent") or {}).get("name")),
     }

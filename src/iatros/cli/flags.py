@@ -73,7 +73,13 @@ def _field(name: str, field: FieldInfo) -> inspect.Parameter:
         return _parameter(name, bool | None, text)
     if shape is tuple:
         return _parameter(
-            name, tuple[str, ...] | None, text, negative=(), consume_multiple=False, metavar="TEXT..."
+            name,
+            tuple[str, ...] | None,
+            text,
+            negative=(),
+            consume_multiple=False,
+            allow_leading_hyphen=True,
+            metavar="TEXT...",
         )
     return _parameter(name, str | None, text, metavar=_metavar(field))
 

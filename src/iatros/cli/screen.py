@@ -117,7 +117,17 @@ def site_table(result: Mapping[str, Any]) -> Table | None:
     table = new_table("sites", ["", "patients", *map(_spaced, names)])
     for site, found in sites.items():
         table.add_row(printable(site), str(found.get("n", "")), *[_metric(found.get(name)) for name in names])
+    pooled = result.get("pooled")
+    if isinstance(pooled, Mapping) and pooled:
+        table.add_section()
+        table.add_row("random effects", "", *[_metric(pooled.get(name)) for name in names])
+        table.add_row("expected at a new site", "", *[_expected(pooled.get(name)) for name in names])
     return table
+
+
+def _expected(document: Any) -> str:
+    low, high = ((document or {}).get(f"prediction_{end}") for end in ("low", "high"))
+    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
 def bar_tables(result: Mapping[str, Any]) -> list[Table]:
@@ -217,7 +227,7 @@ def _metric(document: Any) -> str:
         return ""
     value, low, high = (document.get(key) for key in ("value", "low", "high"))
     if low is None or high is None:
-        return number(value)
+        return f"{number(value)} [no interval]" if value is not None else number(value)
     return f"{number(value)} [{number(low)}, {number(high)}]"
 
 

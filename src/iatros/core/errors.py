@@ -62,9 +62,7 @@ class IatrosError(Exception):
 
     def document(self) -> dict[str, Any]:
         """The one JSON shape of an error, on every door; without the offending cell."""
-        return {
-            "error": {"code": self.code, "message": self.message, "where": self.where, "hint": self.hint}
-        }
+        return {"error": {"code": self.code, "message": self.message, "where": self.where, "hint": self.hint}}
 
 
 def _rebuild(

@@ -278,10 +278,10 @@ class RandomEffects:
     scale: str = "identity"
 
     def document(self) -> dict[str, Any]:
-        """Plain values for JSON; what is nan or infinite becomes None."""
-        return {
-            name: finite(value) if isinstance(value, float) else value for name, value in asdict(self).items()
-        }
+        """Plain values for JSON, the mean as `value`; what is nan or infinite becomes None."""
+        fields = {**asdict(self), "value": self.mean}
+        del fields["mean"]
+        return {name: finite(value) if isinstance(value, float) else value for name, value in fields.items()}
 
 
 def random_effects(

@@ -67,7 +67,7 @@ class Registry:
         try:
             return getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
-            if entry.extra is None:
+            if entry.extra is None or (error.name or "").partition(".")[0] == "iatros":
                 raise
             raise MissingExtraError(
                 f"the {self.kind} {name!r} needs the package {error.name}",

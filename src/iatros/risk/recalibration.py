@@ -25,6 +25,7 @@ from iatros.risk.report import build
 from iatros.risk.requests import RecalibrateRequest
 from iatros.risk.scoring import RiskModel
 from iatros.risk.transform import forward
+from iatros.version import __version__
 
 _FOLDS = 5
 _CONFORMAL_SHARE = 1 / 3
@@ -155,7 +156,8 @@ def _result(
 
 def _draft(bundle: Bundle, updated: RiskModel, result: dict[str, Any]) -> BundleDraft:
     document, files = updated.save()
-    manifest = {key: value for key, value in result.items() if key not in ("bundle_sha256", "headline_split")}
+    left_out = ("bundle_sha256", "headline_split")
+    manifest = {"iatros": __version__, **{key: value for key, value in result.items() if key not in left_out}}
     manifest |= {"predictor": document, "sites": None, "pooled": None, "conformal": None}
     files = {**files, BACKGROUND: bundle.read(BACKGROUND)}
     documents = {"report.html": render(build(result)).encode(), "model_card.md": model_card(result).encode()}

@@ -27,6 +27,7 @@ from iatros.risk.report import build
 from iatros.risk.requests import TrainRequest
 from iatros.risk.study import Study, open_study
 from iatros.risk.validation import Validated, outer_sides, validate
+from iatros.version import __version__
 
 _EVIDENCE = "evidence.json"
 _IN_MANIFEST = (
@@ -146,10 +147,14 @@ def _produced(study: Study, validated: Validated, result: dict[str, Any], reques
             {k: v for k, v in result.items() if k not in _IN_MANIFEST}, sort_keys=True
         ).encode(),
     }
-    manifest = {key: result[key] for key in _IN_MANIFEST} | {
-        "schema": result["schema"],
-        "predictor": document,
-    }
+    manifest = (
+        {"iatros": __version__}
+        | {key: result[key] for key in _IN_MANIFEST}
+        | {
+            "schema": result["schema"],
+            "predictor": document,
+        }
+    )
     manifest["created"] = {"fit_seconds": seconds}
     documents = {
         "report.html": render(build(result)).encode(),
@@ -186,8 +191,6 @@ def _other_columns(study: Study) -> list[str]:
 
 def versions() -> dict[str, str]:
     """Versions of Python, of this package and of the libraries that made the numbers."""
-    from iatros.version import __version__
-
     found = {"python": platform.python_version(), "iatros": __version__}
     for name in _LIBRARIES:
         try:
