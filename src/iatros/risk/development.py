@@ -38,8 +38,8 @@ class Developed:
     models: dict[str, RiskModel]
     """Every trained model, calibrated; `models[selected]` also has the conformal rule."""
     params: dict[str, Any]
-    selection: dict[str, float]
-    """Score on tuning patients by model; higher is better."""
+    selection: dict[str, float | None]
+    """Score on tuning patients by model, higher is better; None where there was nothing to choose."""
     unseen_rows: np.ndarray
     """Rows whose patients the selected model had not been fitted on when it predicted them."""
     unseen_raw: np.ndarray
@@ -88,7 +88,8 @@ def develop(
     }
     kept, unseen = _fit_all(study, sides, params, recipe, context, checkpoint, key)
     selection = {name: _selection_score(study, sides, unseen[name]) for name in recipe.trained}
-    selected = max(recipe.candidates, key=lambda name: selection[name])
+    scores = {name: -np.inf if value is None else value for name, value in selection.items()}
+    selected = max(recipe.candidates, key=scores.__getitem__)
     models = {
         name: _calibrated(
             study, name, kept[name], unseen[name], sides, recipe, key, conformal=name == selected
@@ -169,10 +170,10 @@ def _scatter(n: int, parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     return whole
 
 
-def _selection_score(study: Study, sides: dict[str, np.ndarray], unseen: np.ndarray) -> float:
+def _selection_score(study: Study, sides: dict[str, np.ndarray], unseen: np.ndarray) -> float | None:
     rows = sides["tuning"] if len(sides["tuning"]) else sides["train"]
     if np.isnan(unseen[rows]).any():
-        return 0.0
+        return None
     prediction = unseen[rows]
     if study.target.task == "continuous":
         prediction = backward(study.transform, prediction)

@@ -67,11 +67,8 @@ class Evaluator:
             entry: dict[str, Any] = {
                 "name": name,
                 "selected": name == final.selected,
-                "candidate": (name in final.params and name != baseline) or name == final.selected,
-                "tuning_score": {
-                    "metric": PRIMARY[self.study.target.task],
-                    "value": abs(final.selection[name]),
-                },
+                "candidate": name != baseline or name == final.selected,
+                "tuning_score": self._tuning_score(final.selection[name]),
                 "metrics": {validated.split: self._model_metrics(validated, name)}
                 if validated.judged
                 else {},
@@ -81,6 +78,11 @@ class Evaluator:
             }
             entries.append(entry)
         return entries
+
+    def _tuning_score(self, value: float | None) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        return {"metric": PRIMARY[self.study.target.task], "value": abs(value)}
 
     def sites(self, validated: Validated) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """The table of sites and the random-effects summary over them; None, None for other validations."""

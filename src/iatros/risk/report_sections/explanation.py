@@ -22,6 +22,7 @@ from iatros.core.report.scales import limits
 from iatros.risk.report_sections.reading import Result, blocks, number_or_none
 
 _BARS = 15
+_SELECTED = 25
 _CURVES = 9
 _LEVELS = 24
 
@@ -39,9 +40,40 @@ def explanation_section(result: Result) -> Section:
     )
     return Section(
         "Explanation",
-        blocks(Paragraph(lead, "lead"), Grid(tuple(charts)) if charts else None, *curves),
+        blocks(Paragraph(lead, "lead"), Grid(tuple(charts)) if charts else None, *_selected(result), *curves),
         "explanation",
         "TRIPOD+AI 12e, 22",
+    )
+
+
+def _selected(result: Result) -> tuple[Block, ...]:
+    """Which columns each model chose, how often each was chosen over resamples, and how stable the choice is."""
+    found: list[Block] = []
+    for entry in result.items("models"):
+        selection = (entry.get("notes") or {}).get("selection") if isinstance(entry, Mapping) else None
+        if isinstance(selection, Mapping):
+            found.append(_selection_chart(str(entry.get("name")), selection))
+    return (Heading("Selected columns"), *found) if found else ()
+
+
+def _selection_chart(model: str, selection: Mapping[str, Any]) -> BarChart:
+    kept = set(selection.get("columns") or ())
+    bars = [
+        Bar(f"{name} (kept)" if name in kept else str(name), float(share))
+        for name, share in list((selection.get("frequency") or {}).items())[:_SELECTED]
+    ]
+    stability = selection.get("stability")
+    said = (
+        f"stability {stability:.2f} (1 is always the same choice)"
+        if is_number(stability)
+        else "stability not defined"
+    )
+    return BarChart(
+        f"{model}: {len(kept)} of {selection.get('n_columns')} columns by {selection.get('method')} selection",
+        f"Share of {selection.get('n_resamples')} resamples of patients in which each column was chosen; {said}.",
+        Axis("share of resamples", 0.0, 1.0),
+        tuple(bars),
+        caption=f"Chosen inside the training patients over {selection.get('n_resamples')} resamples; {said}.",
     )
 
 
