@@ -9,6 +9,7 @@ import pytest
 
 from iatros.core.errors import FitError, TableError
 from iatros.core.task import Target
+from iatros.learners.tabular.estimators.params import ModelParams
 from iatros.learners.tabular.estimators.pipeline import (
     derived_seed,
     fit_pipeline,
@@ -18,11 +19,11 @@ from iatros.learners.tabular.estimators.pipeline import (
 )
 from iatros.learners.tabular.scorers import LinearScorer
 
-OPTIONS = {"categories": "one-hot", "scale": True, "indicator": False}
+ONE_HOT = {"categories": "one-hot", "scale": True}
 
 
 def mean_scorer(seen: list):
-    def fit(design):
+    def fit(design, params):
         seen.append(design)
         return LinearScorer(np.zeros((1, design.X.shape[1])), np.array([design.y.mean()]), "identity"), {
             "n": len(seen)
@@ -34,10 +35,10 @@ def mean_scorer(seen: list):
 def test_every_scorer_sees_a_complete_matrix_and_its_own_seed(make_patients) -> None:
     data = make_patients("continuous", n=80)
     seen: list = []
+    params = ModelParams(impute="multiple", n_imputations=4)
     fitted = fit_pipeline(
-        data.table, data.y, data.target, groups=data.groups, seed=3, encoding=OPTIONS, impute="multiple",
-        n_imputations=4, fit_scorer=mean_scorer(seen),
-    )  # fmt: skip
+        params, mean_scorer(seen), data.table, data.y, data.target, groups=data.groups, seed=3, **ONE_HOT
+    )
     assert len(seen) == 4
     assert fitted.notes == {"n": 1, "n_imputations": 4}
     assert all(np.isfinite(design.X).all() for design in seen)
@@ -50,23 +51,20 @@ def test_every_scorer_sees_a_complete_matrix_and_its_own_seed(make_patients) -> 
 def test_missing_values_reach_a_model_that_takes_them(make_patients) -> None:
     data = make_patients("continuous", n=80)
     seen: list = []
-    fit_pipeline(
-        data.table, data.y, data.target, groups=None, seed=3, encoding=OPTIONS, impute="none",
-        n_imputations=5, fit_scorer=mean_scorer(seen),
-    )  # fmt: skip
+    params = ModelParams(impute="none")
+    fit_pipeline(params, mean_scorer(seen), data.table, data.y, data.target, groups=None, seed=3, **ONE_HOT)
     assert np.isnan(seen[0].X).any()
     assert len(seen[0].groups) == 80
 
 
 def test_nothing_to_learn_from_is_said(make_patients) -> None:
     data = make_patients("continuous", n=80)
-    rest = {"groups": None, "seed": 0, "encoding": OPTIONS, "impute": "simple", "n_imputations": 5}
+    rest = {"groups": None, "seed": 0, **ONE_HOT}
+    none = data.table.take(np.arange(0))
     with pytest.raises(FitError, match="no rows"):
-        fit_pipeline(
-            data.table.take(np.arange(0)), data.y[:0], data.target, fit_scorer=mean_scorer([]), **rest
-        )
+        fit_pipeline(ModelParams(), mean_scorer([]), none, data.y[:0], data.target, **rest)
     with pytest.raises(TableError, match="no column"):
-        fit_pipeline(data.table.select([]), data.y, data.target, fit_scorer=mean_scorer([]), **rest)
+        fit_pipeline(ModelParams(), mean_scorer([]), data.table.select([]), data.y, data.target, **rest)
 
 
 @pytest.mark.slow

@@ -24,7 +24,6 @@ from iatros.learners.tabular.estimators.pipeline import (
     Design,
     Fitted,
     derived_seed,
-    encoding_options,
     fit_pipeline,
     inner_folds,
     link_of,
@@ -87,17 +86,16 @@ class Boosting:
         self, table: Table, y: np.ndarray, target: Target, *, groups: np.ndarray | None, seed: int
     ) -> Fitted:
         """The fitted trees; notes: rounds, bags, trees, and the features that got outcome means."""
-        params = self.params
         return fit_pipeline(
+            self.params,
+            fit_boosting,
             table,
             y,
             target,
             groups=groups,
             seed=seed,
-            encoding=encoding_options(params, categories="codes", scale=False),
-            impute=params.impute,
-            n_imputations=params.n_imputations,
-            fit_scorer=lambda design: fit_boosting(design, params),
+            categories="codes",
+            scale=False,
         )
 
     @staticmethod

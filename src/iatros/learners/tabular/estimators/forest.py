@@ -82,7 +82,6 @@ class Forest:
         """The fitted forest; notes: its size, and the selection of columns with its stability."""
         params = self.params
         groups = np.arange(len(y)) if groups is None else np.asarray(groups)
-        encoding = encoding_options(params, categories="target", scale=False)
         notes: dict[str, Any] = {}
         if params.feature_selection != "none":
             selection = select_columns(
@@ -93,21 +92,13 @@ class Forest:
                 seed=derived_seed(seed, 1),
                 method=params.feature_selection,
                 n_resamples=params.selection_resamples,
-                encoding=encoding,
+                encoding=encoding_options(params, categories="target", scale=False),
                 impute=params.impute,
             )
             table = table.select(list(selection.columns))
             notes["selection"] = selection.document()
         fitted = fit_pipeline(
-            table,
-            y,
-            target,
-            groups=groups,
-            seed=seed,
-            encoding=encoding,
-            impute=params.impute,
-            n_imputations=params.n_imputations,
-            fit_scorer=lambda design: fit_trees(design, params),
+            params, fit_trees, table, y, target, groups=groups, seed=seed, categories="target", scale=False
         )
         return Fitted(fitted.predictor, notes | fitted.notes)
 

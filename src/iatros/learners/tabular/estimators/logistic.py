@@ -14,7 +14,6 @@ from iatros.learners.tabular.estimators.pipeline import (
     Design,
     Fitted,
     derived_seed,
-    encoding_options,
     fit_pipeline,
     inner_folds,
     least_on_grid,
@@ -88,17 +87,16 @@ class Logistic:
         self, table: Table, y: np.ndarray, target: Target, *, groups: np.ndarray | None, seed: int
     ) -> Fitted:
         """The fitted regression; notes: C and how it came about, and coefficients per standard deviation."""
-        params = self.params
         return fit_pipeline(
+            self.params,
+            fit_linear,
             table,
             y,
             target,
             groups=groups,
             seed=seed,
-            encoding=encoding_options(params, categories="one-hot", scale=True),
-            impute=params.impute,
-            n_imputations=params.n_imputations,
-            fit_scorer=lambda design: fit_linear(design, params),
+            categories="one-hot",
+            scale=True,
         )
 
     @staticmethod

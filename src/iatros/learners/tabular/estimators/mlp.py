@@ -15,7 +15,6 @@ from iatros.learners.tabular.estimators.pipeline import (
     Design,
     Fitted,
     derived_seed,
-    encoding_options,
     fit_pipeline,
     inner_folds,
 )
@@ -80,17 +79,8 @@ class Mlp:
         self, table: Table, y: np.ndarray, target: Target, *, groups: np.ndarray | None, seed: int
     ) -> Fitted:
         """The fitted members; notes: their number, when each stopped, and the number of weights."""
-        params = self.params
         return fit_pipeline(
-            table,
-            y,
-            target,
-            groups=groups,
-            seed=seed,
-            encoding=encoding_options(params, categories="codes", scale=True),
-            impute=params.impute,
-            n_imputations=params.n_imputations,
-            fit_scorer=lambda design: fit_mlp(design, params),
+            self.params, fit_mlp, table, y, target, groups=groups, seed=seed, categories="codes", scale=True
         )
 
     @staticmethod

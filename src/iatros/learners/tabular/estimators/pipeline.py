@@ -69,37 +69,38 @@ class Design:
     seed: int
 
 
-FitScorer = Callable[[Design], tuple[Scorer, dict[str, Any]]]
-"""Fits one scorer; returns it with its notes."""
+FitScorer = Callable[[Design, Any], tuple[Scorer, dict[str, Any]]]
+"""Fits one scorer with the model's parameters; returns it with its notes."""
 
 
 def fit_pipeline(
+    params: ModelParams,
+    fit_scorer: FitScorer,
     table: Table,
     y: np.ndarray,
     target: Target,
     *,
     groups: np.ndarray | None,
     seed: int,
-    encoding: dict[str, Any],
-    impute: str,
-    n_imputations: int,
-    fit_scorer: FitScorer,
+    categories: str,
+    scale: bool,
 ) -> Fitted:
     """The predictor fitted on all rows of `table`; the notes are those of the first imputation's scorer.
 
-    `encoding` holds the options of `fit_encode`; with impute "multiple" there is one scorer for each of the
-    `n_imputations` completed tables, and the predictor averages them.
+    `categories` and `scale` are options of `fit_encode`; with impute "multiple" there is one scorer for each of
+    the completed tables, and the predictor averages them.
     """
     groups = np.arange(len(y)) if groups is None else np.asarray(groups)
     if len(y) == 0:
         raise FitError("there are no rows to learn from")
+    encoding = encoding_options(params, categories=categories, scale=scale)
     with one_blas_thread():
         encoder, X = fit_encode(table, y=y, target=target, groups=groups, seed=seed, **encoding)
         if X.shape[1] == 0:
             raise FitError(
                 "no feature is left to learn from", hint="name columns that vary and are not missing"
             )
-        completed = fit_imputers(impute, X, n_imputations=n_imputations, seed=seed)
+        completed = fit_imputers(params.impute, X, n_imputations=params.n_imputations, seed=seed)
         scorers, notes = [], []
         for index, (_, filled) in enumerate(completed):
             design = Design(
@@ -112,7 +113,7 @@ def fit_pipeline(
                 groups,
                 derived_seed(seed, index),
             )
-            scorer, note = fit_scorer(design)
+            scorer, note = fit_scorer(design, params)
             scorers.append(scorer)
             notes.append(note)
     imputers = tuple(imputer for imputer, _ in completed)

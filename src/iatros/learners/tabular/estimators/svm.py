@@ -20,7 +20,6 @@ from iatros.learners.tabular.estimators.pipeline import (
     Design,
     Fitted,
     derived_seed,
-    encoding_options,
     fit_pipeline,
     inner_folds,
     least_on_grid,
@@ -117,17 +116,16 @@ class Svm:
         self, table: Table, y: np.ndarray, target: Target, *, groups: np.ndarray | None, seed: int
     ) -> Fitted:
         """The fitted machines; notes: kernel, C and how it came about, rows used, training rows stored."""
-        params = self.params
         return fit_pipeline(
+            self.params,
+            fit_machines,
             table,
             y,
             target,
             groups=groups,
             seed=seed,
-            encoding=encoding_options(params, categories="one-hot", scale=True),
-            impute=params.impute,
-            n_imputations=params.n_imputations,
-            fit_scorer=lambda design: fit_machines(design, params),
+            categories="one-hot",
+            scale=True,
         )
 
     @staticmethod
