@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -11,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 IATROS = Path(sys.executable).with_name("iatros")
 
 
 @dataclass(frozen=True)
 class Ran:
-    """One finished process; `peak_mb` is the largest resident set of the process or of one of its children."""
+    """One finished process; `peak_mb` is the most that it and its workers held together (shared pages count twice)."""
 
     answer: dict[str, Any]
     seconds: float
@@ -34,14 +38,28 @@ def run(command: list[str], *, folder: Path) -> Ran:
     out = folder / "stdout.json"
     started = time.perf_counter()
     with out.open("wb") as stream, (folder / "stderr.txt").open("wb") as errors:
-        process = subprocess.Popen(command, cwd=folder, stdout=stream, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
+        process = psutil.Popen(command, cwd=folder, stdout=stream, stderr=errors)
+        peak = _watch(process)
     seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed: {(folder / 'stderr.txt').read_text()[-2000:]}")
-    shown = " ".join(["iatros" if part == str(IATROS) else part for part in command])
-    return Ran(json.loads(out.read_text() or "{}"), seconds, usage.ru_maxrss / 1024, shown)
+    shown = shlex.join("iatros" if part == str(IATROS) else part for part in command)
+    return Ran(json.loads(out.read_text() or "{}"), seconds, peak / 2**20, shown)
+
+
+def _watch(process: psutil.Popen) -> int:
+    """Wait for the process; the largest sum of its and its children's resident sets, looked at ten times a second."""
+    peak = 0
+    while process.poll() is None:
+        held = 0
+        with contextlib.suppress(psutil.Error):
+            held = process.memory_info().rss
+            for child in process.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    held += child.memory_info().rss
+        peak = max(peak, held)
+        time.sleep(0.1)
+    return peak
 
 
 def median_run(command: list[str], *, folder: Path, repeats: int = 5) -> tuple[float, float]:
