@@ -884,3 +884,24 @@ def test_model_card_is_one_page_that_names_its_limits() -> None:
     assert "17 ethics" in card
     assert len(card.splitlines()) < 110
     assert plain("a|b\n`c` https://x") == "a\\|b \\`c\\` https:&#47;&#47;x"
+
+
+def test_selected_columns_are_shown_with_their_stability() -> None:
+    result = example("binary", "held-out")
+    result["models"][0]["notes"] = {
+        "selection": {
+            "method": "boruta",
+            "columns": ["age"],
+            "n_columns": 2,
+            "frequency": {"age": 0.95, "chol": 0.2},
+            "stability": 0.62,
+            "n_resamples": 20,
+        }
+    }
+    section = text_of(build(result), "explanation")
+    assert "1 of 2 columns by boruta selection" in section
+    assert "age (kept)" in section
+    assert "chol (kept)" not in section
+    assert "stability 0.62" in section
+    del result["models"][0]["notes"]
+    assert "Selected columns" not in text_of(build(result), "explanation")
