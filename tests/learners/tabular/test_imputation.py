@@ -164,3 +164,17 @@ def test_rubin_intervals_cover_the_mean() -> None:
         half = t.ppf(0.975, freedom) * np.sqrt(total)
         covered += abs(np.mean([v.mean() for v in ys]) - 2.0) < half
     assert covered / trials == pytest.approx(0.95, abs=0.04)
+
+
+@pytest.mark.parametrize("kind", ["iterative", "multiple"])
+def test_a_feature_that_is_almost_never_known_stays_at_its_mean(kind: str) -> None:
+    """Its equation would rest on a handful of rows, and run away from them."""
+    rng = np.random.default_rng(11)
+    X = rng.normal(size=(600, 4))
+    X[:, 3] += X[:, 0]
+    X[rng.random(600) < 0.97, 3] = np.nan
+    assert 5 < np.isfinite(X[:, 3]).sum() < 30
+    gaps = np.isnan(X[:, 3])
+    for imputer, completed in fit_imputers(kind, X, n_imputations=2, seed=0):
+        assert completed[gaps, 3] == pytest.approx(np.nanmean(X[:, 3]))
+        assert imputer.transform(X)[gaps, 3] == pytest.approx(np.nanmean(X[:, 3]))

@@ -17,6 +17,10 @@ _FIT_ROWS = 10_000
 _ROUNDS = 20
 """Rounds of the equations for new patients: fixed, so that no patient's answer depends on another's."""
 
+_LEAST_SHARE = 0.05
+_LEAST_KNOWN = 10
+"""A feature known in a smaller share, or in fewer rows, has no equation: its gaps stay at the mean."""
+
 _TINY = 1e-12
 
 
@@ -117,7 +121,8 @@ def _fit_chain(
     Z = np.nan_to_num((start - scale["centre"]) / scale["scale"], nan=0.0)
     # features with the fewest gaps come first: they are the best predictors of the rest
     order = np.argsort(missing.sum(axis=0), kind="stable")
-    gappy = [j for j in order if missing[:, j].any() and scale["varies"][j]]
+    known = (~missing).sum(axis=0) >= max(_LEAST_KNOWN, _LEAST_SHARE * len(X))
+    gappy = [j for j in order if missing[:, j].any() and scale["varies"][j] and known[j]]
     weights = np.zeros((X.shape[1], X.shape[1]))
     intercepts = np.zeros(X.shape[1])
     for _ in range(n_rounds):
