@@ -84,7 +84,9 @@ def test_recalibrate_makes_a_new_model_by_name(client, bundle):
     )
 
 
-@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "/etc/passwd", "..", ".hidden", "", "a\x00b", "x" * 200])
+@pytest.mark.parametrize(
+    "name", ["../elsewhere", "a/b", "/etc/passwd", "..", ".hidden", "", "a\x00b", "x" * 200]
+)
 def test_names_that_are_paths_are_refused(client, name):
     answer = client.post("/clinic/predict", json={"model": name, "table": ROWS})
     assert answer.status_code == 422

@@ -14,6 +14,9 @@ Kind = Literal["none", "simple", "iterative", "multiple"]
 _FIT_ROWS = 10_000
 """Rows that one equation is fitted on at most; more change its coefficients by less than their own error."""
 
+_PREDICTORS = 100
+"""Features that one equation uses at most, those most correlated with it; in wide tables all would take hours."""
+
 _ROUNDS = 20
 """Rounds of the equations for new patients: fixed, so that no patient's answer depends on another's."""
 
@@ -125,17 +128,18 @@ def _fit_chain(
     gappy = [j for j in order if missing[:, j].any() and scale["varies"][j] and known[j]]
     weights = np.zeros((X.shape[1], X.shape[1]))
     intercepts = np.zeros(X.shape[1])
+    predictors = _predictors(Z)
     for _ in range(n_rounds):
         for j in gappy:
-            at = missing[:, j]
-            weights[j], intercepts[j], posterior = _equation(Z, ~at, j, rng)
-            guess = posterior.draw(Z[at], j, rng) if draw else Z[at] @ weights[j] + intercepts[j]
+            at, by = missing[:, j], predictors[j]
+            weights[j], intercepts[j], posterior = _equation(Z, ~at, j, by, rng)
+            guess = posterior.draw(Z[at][:, by], by == j, rng) if draw else Z[at] @ weights[j] + intercepts[j]
             Z[at, j] = np.clip(guess, scale["low"][j], scale["high"][j])
     whole = np.ones(len(X), dtype=bool)
     for j in order:
         # a feature without gaps in training can have one when a patient is predicted
         if scale["varies"][j] and not missing[:, j].any():
-            weights[j], intercepts[j], _ = _equation(Z, whole, j, rng)
+            weights[j], intercepts[j], _ = _equation(Z, whole, j, predictors[j], rng)
     values = {key: scale[key] for key in ("centre", "scale", "low", "high")}
     values |= {"weights": weights, "intercepts": intercepts, "order": order, "rounds": np.array([_ROUNDS])}
     return Imputer("chained", values), np.where(missing, Z * scale["scale"] + scale["centre"], X)
@@ -165,31 +169,47 @@ class _Posterior:
     intercept: float
     intercept_deviation: float
 
-    def draw(self, Z: np.ndarray, j: int, rng: np.random.Generator) -> np.ndarray:
-        """Feature j in the rows of Z under one draw of the coefficients, with residual noise."""
+    def draw(self, Z: np.ndarray, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The feature in the rows of its predictors Z under one draw of the coefficients, with residual noise.
+
+        `own` marks the feature itself where it stands among its predictors.
+        """
         coefficients = self.mean + self.basis @ (self.deviations * rng.standard_normal(len(self.mean)))
         # nothing was learned about a feature's weight on itself: its posterior is the wide prior
-        coefficients[j] = 0.0
+        coefficients[own] = 0.0
         level = self.intercept + self.intercept_deviation * rng.standard_normal()
         return (Z - self.centre) @ coefficients + level + self.noise * rng.standard_normal(len(Z))
 
 
+def _predictors(Z: np.ndarray) -> list[np.ndarray]:
+    """Which features the equation of each feature uses, in order: all of them, or the most correlated ones."""
+    n_features = Z.shape[1]
+    every = np.arange(n_features)
+    if n_features - 1 <= _PREDICTORS:
+        return [every] * n_features
+    centred = Z - Z.mean(axis=0)
+    spread = np.maximum(np.sqrt((centred**2).sum(axis=0)), _TINY)
+    alike = np.abs(centred.T @ centred) / spread[:, None] / spread
+    np.fill_diagonal(alike, -1.0)
+    return [np.sort(np.argsort(-row, kind="stable")[:_PREDICTORS]) for row in alike]
+
+
 def _equation(
-    Z: np.ndarray, seen: np.ndarray, j: int, rng: np.random.Generator
+    Z: np.ndarray, seen: np.ndarray, j: int, by: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, float, _Posterior]:
-    """Weights (0 for feature j itself), intercept and posterior of feature j given the others."""
+    """Weights (0 for feature j itself), intercept and posterior of feature j given the features `by`."""
     rows = np.flatnonzero(seen)
     if len(rows) > _FIT_ROWS:
         rows = np.sort(rng.choice(rows, _FIT_ROWS, replace=False))
-    A = Z[rows]
-    outcome = A[:, j].copy()
-    A[:, j] = 0.0
+    outcome = Z[rows, j]
+    A = Z[np.ix_(rows, by)]
+    A[:, by == j] = 0.0
     centre, level = A.mean(axis=0), float(outcome.mean())
     A -= centre
     posterior = _bayesian_ridge(A, outcome - level, centre, level)
-    weights = posterior.mean.copy()
-    weights[j] = 0.0
-    return weights, level - float(centre @ weights), posterior
+    weights = np.zeros(Z.shape[1])
+    weights[by] = np.where(by == j, 0.0, posterior.mean)
+    return weights, level - float(centre @ weights[by]), posterior
 
 
 def _bayesian_ridge(A: np.ndarray, b: np.ndarray, centre: np.ndarray, level: float) -> _Posterior:
