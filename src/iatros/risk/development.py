@@ -16,10 +16,9 @@ from iatros.core.calibration import Calibrator, choose_calibrator, fit_calibrato
 from iatros.core.context import Context
 from iatros.core.decision import choose_thresholds
 from iatros.core.splits import folds, split_development, split_held_out
-from iatros.core.task import Target
 from iatros.learners.tabular.ranges import observed_schema
 from iatros.risk.checkpoint import Checkpoint
-from iatros.risk.fit_conformal import fit_conformal
+from iatros.risk.conformal import fit_conformal
 from iatros.risk.fitting import FitAnswer, FitTask, run_fits, task_seed
 from iatros.risk.recipe import Recipe
 from iatros.risk.scoring import RiskModel
@@ -223,9 +222,8 @@ def _halves(study: Study, rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.n
 
 
 def _calibrator(study: Study, kind: str, rows: np.ndarray, unseen: np.ndarray, seed: int) -> Calibrator:
-    target = study.target if study.target.task != "continuous" else Target(study.target.name, "continuous")
     if kind == "auto":
         return choose_calibrator(
-            target, study.learned[rows], unseen[rows], groups=study.groups[rows], seed=seed
+            study.target, study.learned[rows], unseen[rows], groups=study.groups[rows], seed=seed
         )
-    return fit_calibrator(kind, target, study.learned[rows], unseen[rows])
+    return fit_calibrator(kind, study.target, study.learned[rows], unseen[rows])

@@ -12,12 +12,13 @@ from iatros.core.intervals import delong_paired, paired_bootstrap
 from iatros.core.metrics import Metric, evaluate, point_metrics
 from iatros.core.optimism import harrell, no_information, point_632_plus
 from iatros.core.pooling import mean_over_sites, pool
+from iatros.risk import DOMAIN
 from iatros.risk.models import MODELS
 from iatros.risk.study import Study
 from iatros.risk.tuning import score
 from iatros.risk.validation import Judged, Validated, join
 
-PRIMARY = {"binary": "auroc", "multiclass": "auroc", "continuous": "mae"}
+PRIMARY = {task: names[0] for task, names in DOMAIN.metrics.items()}
 _POOLED = {
     "binary": ("auroc", "oe_ratio", "calibration_slope", "calibration_intercept"),
     "multiclass": ("auroc",),

@@ -1,4 +1,4 @@
-"""Curves, thresholds, subgroups, calibration, sample size, instability: the evidence beside the metrics."""
+"""Thresholds, subgroups, calibration, sample size, instability: the evidence beside the metrics."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from iatros.core.calibration_curves import reliability, smooth_curve
 from iatros.core.context import Context
-from iatros.core.decision import decision_curve, threshold_table
+from iatros.core.decision import threshold_table
 from iatros.core.instability import instability
-from iatros.core.intervals import proportion
 from iatros.core.metrics import evaluate
-from iatros.core.rocs import precision_recall_curve, roc_curve
 from iatros.core.sample_size import riley_binary, riley_continuous
 from iatros.core.splits import bootstrap_rows
 from iatros.core.subgroups import subgroup_metrics
@@ -25,39 +22,6 @@ from iatros.risk.validation import Judged, Validated
 _INSTABILITY_PATIENTS = 500
 _INSTABILITY_DRAWN = 150
 _LARGE = 20_000
-_BARS = 40
-
-
-def curves(study: Study, judged: Judged, seed: int) -> dict[str, Any]:
-    """ROC, precision-recall, calibration and decision curves of the selected model."""
-    y, prediction, groups = study.y[judged.rows], judged.prediction, study.groups[judged.rows]
-    if study.target.task == "multiclass":
-        return {
-            "roc": {name: roc_curve(y == k, prediction[:, k]) for k, name in enumerate(study.target.classes)}
-        }
-    calibration = {
-        "smooth": smooth_curve(y, prediction, groups=groups, seed=seed, task=study.target.task),
-        "reliability": reliability(y, prediction, task=study.target.task),
-        "histogram": _histogram(study, y, prediction),
-    }
-    if study.target.task == "continuous":
-        return {"calibration": calibration}
-    return {
-        "roc": roc_curve(y, prediction),
-        "pr": precision_recall_curve(y, prediction),
-        "calibration": calibration,
-        "decision": decision_curve(y, prediction, groups=groups, n_bootstrap=200, seed=seed),
-    }
-
-
-def _histogram(study: Study, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
-    """Counts of predictions, by class where there are two."""
-    if study.target.task == "continuous":
-        counts, edges = np.histogram(prediction, _BARS)
-        return {"edges": edges.tolist(), "counts": counts.tolist()}
-    edges = np.linspace(0.0, 1.0, _BARS + 1)
-    events, others = (np.histogram(prediction[y == label], edges)[0].tolist() for label in (1, 0))
-    return {"edges": edges.tolist(), "events": events, "non_events": others}
 
 
 def thresholds(study: Study, judged: Judged) -> list[dict[str, Any]]:
@@ -103,18 +67,6 @@ def calibration_change(study: Study, validated: Validated, judged: Judged, seed:
         "kind": validated.final.model.calibrators[-1].kind,
         "cross_fitted": validated.final.cross_fitted,
         **sides,
-    }
-
-
-def conformal(study: Study, recipe: Recipe, judged: Judged) -> dict[str, Any]:
-    """Coverage that the conformal sets or intervals reached on the judged patients, and their extent."""
-    finite = judged.extent[np.isfinite(judged.extent)]
-    return {
-        "kind": "prediction interval" if study.target.task == "continuous" else "prediction set",
-        "confidence_level": recipe.coverage,
-        "coverage": proportion(judged.covered, groups=study.groups[judged.rows]).document(),
-        "mean_extent": float(finite.mean()) if len(finite) else None,
-        "extent_unit": "outcome unit" if study.target.task == "continuous" else "classes",
     }
 
 

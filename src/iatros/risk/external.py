@@ -10,24 +10,22 @@ import polars as pl
 
 from iatros.core.arrays import plain
 from iatros.core.bundle import Bundle, open_bundle
-from iatros.core.calibration_curves import reliability, smooth_curve
 from iatros.core.context import Context, Produced
-from iatros.core.decision import decision_curve, threshold_table
+from iatros.core.decision import threshold_table
 from iatros.core.errors import OutcomeError, unknown_name
-from iatros.core.intervals import proportion
 from iatros.core.metrics import evaluate as evaluate_metrics
 from iatros.core.report import render
-from iatros.core.rocs import precision_recall_curve, roc_curve
 from iatros.core.subgroups import subgroup_metrics
 from iatros.core.task import Target
 from iatros.learners.tabular.table import Table
+from iatros.risk.conformal import conformal_answer, reached
+from iatros.risk.curves import curves
 from iatros.risk.outcome import relabel
 from iatros.risk.prediction import naming, read_for
 from iatros.risk.report import build
 from iatros.risk.requests import EvaluateRequest
 from iatros.risk.scoring import RiskModel
 from iatros.risk.study import subgroup_labels
-from iatros.risk.validation import conformal_answer
 
 
 def evaluate(request: EvaluateRequest, context: Context) -> Produced:
@@ -121,7 +119,7 @@ def _judge(
         "subgroups": subgroup_metrics(
             target, y, prediction, local.subgroups, groups=groups, seed=request.seed
         ),
-        "curves": _curves(model, y, prediction, groups, request.seed),
+        "curves": curves(target, y, prediction, groups, request.seed),
         "thresholds": thresholds,
         "conformal": _conformal(model, y, prediction, groups),
         "request": request.model_dump(mode="json"),
@@ -136,29 +134,4 @@ def _conformal(
     if model.conformal is None:
         return None
     covered, extent = conformal_answer(model, y, prediction)
-    finite = extent[np.isfinite(extent)]
-    return {
-        "confidence_level": model.conformal.confidence_level,
-        "coverage": proportion(covered, groups=groups).document(),
-        "mean_extent": float(finite.mean()) if len(finite) else None,
-    }
-
-
-def _curves(
-    model: RiskModel, y: np.ndarray, prediction: np.ndarray, groups: np.ndarray, seed: int
-) -> dict[str, Any]:
-    if model.target.task == "multiclass":
-        return {}
-    task = model.target.task
-    calibration = {
-        "smooth": smooth_curve(y, prediction, groups=groups, seed=seed, task=task),
-        "reliability": reliability(y, prediction, task=task),
-    }
-    if model.target.task == "continuous" or y.min() == y.max():
-        return {"calibration": calibration}
-    return {
-        "calibration": calibration,
-        "roc": roc_curve(y, prediction),
-        "pr": precision_recall_curve(y, prediction),
-        "decision": decision_curve(y, prediction, groups=groups, n_bootstrap=200, seed=seed),
-    }
+    return reached(model.target, model.conformal.confidence_level, covered, extent, groups)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from iatros.core.context import Context
-from iatros.core.task import Target
 from iatros.learners.tabular.predictor import load_predictor, save_checked
 from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.models import MODELS
@@ -77,11 +76,10 @@ def _fit(shared: tuple[Study, Checkpoint], task: FitTask) -> FitAnswer:
     study, checkpoint = shared
     started = time.perf_counter()
     estimator = MODELS.load(task.model)(task.params)
-    target = study.target if study.target.task != "continuous" else Target(study.target.name, "continuous")
     fitted = estimator.fit(
         study.features.take(task.fit_rows),
         study.learned[task.fit_rows],
-        target,
+        study.target,
         groups=study.groups[task.fit_rows],
         seed=task_seed(task.seed, task.key),
     )

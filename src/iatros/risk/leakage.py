@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from iatros.core.leakage import AuditColumn, audit
-from iatros.core.task import Target
 from iatros.learners.tabular.schema import Column
 from iatros.learners.tabular.table import Table
 from iatros.risk.study import Study
@@ -19,8 +18,7 @@ def audit_study(study: Study, sides: dict[str, np.ndarray], seed: int) -> dict[s
     score with and without the suspects.
     """
     columns = [*_columns(study.features), *_columns(study.withheld)]
-    target = study.target if study.target.task != "continuous" else Target(study.target.name, "continuous")
-    return audit(columns, study.y, target, groups=study.groups, sides=sides, seed=seed)
+    return audit(columns, study.y, study.target, groups=study.groups, sides=sides, seed=seed)
 
 
 def without_suspects(study: Study, found: dict[str, Any]) -> Study:

@@ -15,10 +15,9 @@ from iatros.core.errors import SplitError
 from iatros.core.metrics import evaluate as evaluate_metrics
 from iatros.core.report import render
 from iatros.core.splits import folds, split_held_out
-from iatros.core.task import Target
+from iatros.risk.conformal import fit_conformal
 from iatros.risk.explain import BACKGROUND
 from iatros.risk.external import Local, read_labelled
-from iatros.risk.fit_conformal import fit_conformal
 from iatros.risk.model_card import model_card
 from iatros.risk.prediction import naming
 from iatros.risk.report import build
@@ -64,16 +63,12 @@ def _check(model: RiskModel, local: Local) -> None:
         raise SplitError("recalibration needs patients of every class", where=local.table.source)
 
 
-def _target(model: RiskModel) -> Target:
-    return Target(model.target.name, "continuous") if model.target.task == "continuous" else model.target
-
-
 def _learned(model: RiskModel, local: Local) -> np.ndarray:
     return forward(model.transform, local.y) if model.target.task == "continuous" else local.y
 
 
 def _fit(model: RiskModel, local: Local, rows: np.ndarray, before: np.ndarray, method: str) -> Calibrator:
-    return fit_calibrator(method, _target(model), _learned(model, local)[rows], before[rows])
+    return fit_calibrator(method, model.target, _learned(model, local)[rows], before[rows])
 
 
 def _strata(model: RiskModel, local: Local) -> np.ndarray | None:

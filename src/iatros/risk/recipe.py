@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from iatros.learners.tabular.estimators.params import check_overrides, with_impute
+from iatros.risk import DOMAIN
 from iatros.risk.models import MODELS, resolve
 from iatros.risk.requests import TrainRequest
 from iatros.risk.tuning import Budget
 
-BASELINE = "logistic"
+BASELINE = DOMAIN.baseline
 """The model that every other is compared with."""
 
 

@@ -29,20 +29,13 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 DictionaryRef = Annotated[Path, PlainSerializer(lambda path: {"file": path.name})]
 
 _POSITIONAL: JsonDict = {"positional": True}
+_PATIENTS = "patients, one row each: a CSV or Parquet file, a DataFrame, or rows"
 
 
-class _ReadsTable(Request):
-    """Fields of every request that reads a table of patients."""
-
-    table: TableRef = Field(
-        description="patients, one row each: a CSV or Parquet file, a DataFrame, or rows",
-        json_schema_extra=_POSITIONAL,
-    )
-
-
-class TrainRequest(_ReadsTable):
+class TrainRequest(Request):
     """Learn from a table of patients what will happen to a patient, and show how far it can be trusted."""
 
+    table: TableRef = Field(description=_PATIENTS, json_schema_extra=_POSITIONAL)
     outcome: str = Field(description="the column to predict")
     positive: str | None = Field(
         None,
@@ -125,19 +118,13 @@ class TrainRequest(_ReadsTable):
 
 
 class _UsesModel(Request):
-    """Fields of every request that names a bundle."""
+    """Fields of every request that asks a bundle about patients."""
 
     model: ModelRef = Field(description="the bundle", json_schema_extra=_POSITIONAL)
+    table: TableRef = Field(description=_PATIENTS, json_schema_extra=_POSITIONAL)
 
 
-class _UsesModelOnTable(_UsesModel):
-    table: TableRef = Field(
-        description="patients, one row each: a CSV or Parquet file, a DataFrame, or rows",
-        json_schema_extra=_POSITIONAL,
-    )
-
-
-class PredictRequest(_UsesModelOnTable):
+class PredictRequest(_UsesModel):
     """The predicted risk of each patient, with its conformal set or interval and warnings."""
 
     subject: str | None = Field(
@@ -145,7 +132,7 @@ class PredictRequest(_UsesModelOnTable):
     )
 
 
-class EvaluateRequest(_UsesModelOnTable):
+class EvaluateRequest(_UsesModel):
     """External validation: how the model does on these patients."""
 
     subject: str | None = Field(None, description="the patient column: intervals draw patients, not rows")
@@ -154,7 +141,7 @@ class EvaluateRequest(_UsesModelOnTable):
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
 
 
-class ExplainRequest(_UsesModelOnTable):
+class ExplainRequest(_UsesModel):
     """What raised and what lowered the prediction: for one patient (row) or over all of them."""
 
     row: int | None = Field(
@@ -164,7 +151,7 @@ class ExplainRequest(_UsesModelOnTable):
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
 
 
-class RecalibrateRequest(_UsesModelOnTable):
+class RecalibrateRequest(_UsesModel):
     """A new bundle whose probabilities fit these patients; it names its parent."""
 
     method: Recalibration = Field(

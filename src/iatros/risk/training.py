@@ -17,6 +17,8 @@ from iatros.learners.tabular.schema import Column, TableSchema
 from iatros.risk import evidence
 from iatros.risk.attributions import explanation
 from iatros.risk.checkpoint import Checkpoint
+from iatros.risk.conformal import reached
+from iatros.risk.curves import curves
 from iatros.risk.description import table_one
 from iatros.risk.evaluation import Evaluator
 from iatros.risk.explain import BACKGROUND, pack_background
@@ -82,11 +84,12 @@ def _result(
         metrics = evaluator.by_split(validated)
         models = evaluator.models(validated, BASELINE)
         sites, pooled = evaluator.sites(validated)
-        curves = evidence.curves(study, judged, request.seed)
+        y, groups = study.y[judged.rows], study.groups[judged.rows]
+        drawn = curves(study.target, y, judged.prediction, groups, request.seed)
         thresholds = evidence.thresholds(study, judged)
         subgroups = evidence.subgroups(study, judged, request.seed)
         calibration = evidence.calibration_change(study, validated, judged, request.seed)
-        conformal = evidence.conformal(study, recipe, judged)
+        conformal = reached(study.target, recipe.coverage, judged.covered, judged.extent, groups)
     instability = None
     if request.instability:
         instability = evidence.individual_instability(
@@ -115,7 +118,7 @@ def _result(
         "splits": _split_sizes(study, validated),
         "flow": list(study.flow),
         "table_one": table_one(study.features, study.target, study.y),
-        "curves": curves,
+        "curves": drawn,
         "chosen_thresholds": validated.final.thresholds(study),
         "thresholds": thresholds,
         "subgroups": subgroups,

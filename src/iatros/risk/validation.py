@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from iatros.core.conformal import ConformalInterval, ConformalSet
 from iatros.core.context import Context
 from iatros.core.engine import SerialEngine
 from iatros.core.splits import (
@@ -21,11 +20,11 @@ from iatros.core.splits import (
 )
 from iatros.learners.background import summarise_background
 from iatros.risk.checkpoint import Checkpoint
+from iatros.risk.conformal import conformal_answer
 from iatros.risk.development import Developed, develop
 from iatros.risk.fitting import task_seed
 from iatros.risk.recipe import Recipe
 from iatros.risk.requests import TrainRequest
-from iatros.risk.scoring import RiskModel
 from iatros.risk.study import Study
 
 
@@ -245,18 +244,6 @@ def judge(study: Study, developed: Developed, rows: np.ndarray, name: str) -> Ju
     covered, extent = conformal_answer(developed.model, study.y[rows], predictions[developed.selected])
     cuts = {cut["name"]: np.full(len(rows), cut["threshold"]) for cut in developed.thresholds(study)}
     return Judged(name, rows, developed.selected, predictions, uncalibrated, covered, extent, cuts)
-
-
-def conformal_answer(
-    model: RiskModel, y: np.ndarray, prediction: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the set or interval of each patient holds `y`, and how large it is."""
-    if isinstance(model.conformal, ConformalSet):
-        sets = model.sets(prediction)
-        return sets[np.arange(len(y)), y.astype(int)], sets.sum(axis=1).astype(float)
-    assert isinstance(model.conformal, ConformalInterval)
-    low, high = model.interval(prediction)
-    return (low <= y) & (y <= high), high - low
 
 
 def _judge_parts(
