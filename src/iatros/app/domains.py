@@ -9,6 +9,7 @@ from iatros.core.domain import load as load_target
 from iatros.core.errors import unknown_name
 
 DOMAINS: dict[str, str] = {
+    "imaging": "iatros.imaging:DOMAIN",
     "risk": "iatros.risk:DOMAIN",
 }
 """Name to `"module:attribute"`; loading one imports its table of actions and nothing heavy."""

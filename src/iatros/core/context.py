@@ -19,6 +19,8 @@ class Context:
     engine: Engine = field(default_factory=SerialEngine)
     checkpoint: Path | None = None
     """A folder where an action keeps what lets it resume, or None where nothing is to be kept."""
+    run_id: str = ""
+    """What the run log and everything the run writes name it by."""
 
 
 @dataclass(frozen=True)

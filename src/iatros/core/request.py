@@ -95,6 +95,46 @@ ModelRef = Annotated[
 """The folder of a bundle; over HTTP the server resolves a name to it."""
 
 
+def _images(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value
+    if isinstance(value, str):
+        return value if value.startswith(("http://", "https://")) else Path(value)
+    if isinstance(value, list):
+        if not all(isinstance(file, dict) and set(file) == {"name", "content"} for file in value):
+            raise ValueError("inline images must be a list of objects with name and content (base64)")
+        return value
+    raise ValueError("images are a path, a DICOMweb address, or a list of files with name and content")
+
+
+def _images_name(value: Any) -> dict[str, Any]:
+    if isinstance(value, Path):
+        return {"path": value.name}
+    return {"dicomweb": value.partition("?")[2]} if isinstance(value, str) else {"files": len(value)}
+
+
+ImagesRef = Annotated[
+    Any,
+    BeforeValidator(_images),
+    PlainSerializer(_images_name),
+    WithJsonSchema({"type": "array", "items": {"type": "object"}}),
+]
+"""A path or a DICOMweb address (neither over HTTP), or files as `{"name", "content"}`, content in base64."""
+
+
+def _names(value: Any) -> Any:
+    """Accept `a,b` as well as a list."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, (list, tuple)):
+        return tuple(name for part in value for name in (_names(part) if isinstance(part, str) else (part,)))
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+"""Several names: a list, or one string with commas."""
+
+
 def fingerprint(document: bytes) -> str:
     """SHA-256 of `document`, in hexadecimal."""
     return hashlib.sha256(document).hexdigest()

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic.config import JsonDict
 
-from iatros.core.request import ModelRef, Request, TableRef
+from iatros.core.request import ModelRef, Names, Request, TableRef
 
 Validation = Literal["held-out", "cross-validation", "optimism", "time", "site"]
 Recalibration = Literal["intercept", "slope", "isotonic"]
 
-
-def _names(value: Any) -> Any:
-    """Accept `a,b` as well as a list."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if isinstance(value, (list, tuple)):
-        return tuple(name for part in value for name in (_names(part) if isinstance(part, str) else (part,)))
-    return value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-"""Several names: a list, or one string with commas."""
 
 DictionaryRef = Annotated[Path, PlainSerializer(lambda path: {"file": path.name})]
 
