@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import math
 import re
+import struct
 import xml.etree.ElementTree as ET
+import zlib
 from html.parser import HTMLParser
 
 import pytest
@@ -38,6 +41,7 @@ from iatros.core.report import (
     Link,
     Note,
     Paragraph,
+    Picture,
     Points,
     Row,
     Section,
@@ -56,6 +60,22 @@ from iatros.core.report.scales import Scale, fit, limits, log_limits, text_width
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>&\u202e\x00'
 NAN = float("nan")
 NUMBERS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True))
+
+
+def png(columns: int, rows: int) -> bytes:
+    """A grey PNG file, written out by its specification."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    lines = b"".join(b"\x00" + bytes((17 * r + 5 * c) % 256 for c in range(columns)) for r in range(rows))
+    head = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(lines))
+        + chunk(b"IEND", b"")
+    )
 
 
 def figures(name: str) -> list[Figure]:
@@ -120,7 +140,8 @@ def document(name: str) -> Document:
         Facts(((name, name),)),
         Findings((Finding(name, "watch", name),)),
         Code(name),
-        Grid((figures(name)[0], table), 2),
+        Grid((figures(name)[0], table, Picture(png(3, 5), name, name)), 4),
+        Picture(png(7, 2), name, name),
         *figures(name),
     )
     return Document(
@@ -147,7 +168,7 @@ class Strict(HTMLParser):
             self.ids.append(str(given["id"]))
         if tag == "a":
             self.links.append(str(given["href"]))
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "img"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -166,7 +187,7 @@ def test_text_never_becomes_markup() -> None:
     page = render(document(HOSTILE))
     parsed = parse(page)
     assert "script" not in parsed.tags
-    assert "img" not in parsed.tags
+    assert parsed.tags.count("img") == 2, "the two pictures of the document, none that a name brought in"
     assert not [name for name, _ in parsed.attributes if name.startswith("on")]
     assert "\x00" not in page
     assert "\u202e" not in page
@@ -177,7 +198,8 @@ def test_page_is_self_contained_and_its_links_lead_somewhere() -> None:
     parsed = parse(page)
     assert len(parsed.ids) == len(set(parsed.ids))
     assert {link[1:] for link in parsed.links} <= set(parsed.ids)
-    assert not [value for name, value in parsed.attributes if name in ("src", "srcset", "action")]
+    loaded = [value for name, value in parsed.attributes if name in ("src", "srcset", "action")]
+    assert all(str(value).startswith("data:image/png;base64,") for value in loaded)
     assert "default-src 'none'" in dict(parsed.attributes).get("content", "") or "default-src" in page
     assert not re.search(r"url\((?!#)", page)
     assert page == render(document("plain"))
@@ -191,6 +213,36 @@ def test_every_figure_has_words_for_those_who_cannot_see_it() -> None:
         assert root.attrib["aria-labelledby"] == f"f{k}-title f{k}-desc"
         table = readings(figure)
         assert (table is None) == isinstance(figure, FlowDiagram)
+
+
+def test_a_picture_stands_in_the_page_with_its_words_and_its_shape() -> None:
+    file = png(40, 25)
+    page = render(Document("d", (), opening=(Picture(file, 'a "quoted" <b>', "under it", width=60),)))
+    (image,) = re.findall("<img[^>]*>", page)
+    assert base64.b64decode(re.findall('src="data:image/png;base64,([^"]*)"', image)[0]) == file
+    assert 'alt="a &quot;quoted&quot; &lt;b&gt;"' in image
+    assert 'width="60" height="38"' in image, "60 wide, so 60 * 25 / 40 = 37.5 high"
+    assert "pixels" not in image
+    assert "<figcaption>under it</figcaption>" in page
+    assert "img-src data:" in page, "the page's policy allows it"
+    enlarged = render(Document("d", (), opening=(Picture(file, "a", width=80),)))
+    assert 'class="pixels"' in enlarged, "twice its size: shown as pixels"
+
+
+@pytest.mark.parametrize(
+    ("file", "alt", "width", "said"),
+    [
+        (b"", "a", 10, "PNG"),
+        (b"\xff\xd8\xff\xe0" + bytes(60), "a", 10, "PNG"),
+        (png(3, 5)[:30], "a", 10, "PNG"),
+        (png(3, 5), " ", 10, "words"),
+        (png(3, 5), "a", 0, "pixel"),
+        (png(3, 0), "a", 10, "pixel"),
+    ],
+)
+def test_a_picture_that_would_be_a_hole_is_refused(file: bytes, alt: str, width: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Picture(file, alt, width=width)
 
 
 @pytest.mark.parametrize(

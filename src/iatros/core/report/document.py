@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,9 @@ from iatros.core.report.figures import Figure
 from iatros.core.report.numbers import interval, number
 
 Tone = Literal["good", "watch", "bad", "neutral"]
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_HEAD = 33
+"""Bytes of the signature and the header chunk."""
 
 
 @dataclass(frozen=True)
@@ -145,14 +149,43 @@ class Code:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image that stands in the page itself: the bytes of a PNG file, and in `alt` what it shows.
+
+    `width` is how wide it is shown at most, in CSS pixels; its height follows. Raises ValueError where the
+    bytes are no PNG, or nothing is said for those who cannot see it.
+    """
+
+    png: bytes
+    alt: str
+    caption: str = ""
+    width: int = 260
+
+    def __post_init__(self) -> None:
+        """A page with a picture that does not open, or says nothing, is a page with a hole."""
+        if self.png[:8] != _PNG or self.png[12:16] != b"IHDR" or len(self.png) < _PNG_HEAD:
+            raise ValueError("a picture is the bytes of a PNG file")
+        if not self.alt.strip():
+            raise ValueError("a picture needs words for those who cannot see it")
+        if self.width < 1 or not all(self.size):
+            raise ValueError("a picture is at least one pixel wide and high")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the image as the file has them."""
+        columns, rows = struct.unpack(">II", self.png[16:24])
+        return columns, rows
+
+
+@dataclass(frozen=True)
 class Grid:
-    """Figures and tables side by side."""
+    """Figures, tables and pictures side by side."""
 
-    items: tuple[Figure | Table, ...]
-    columns: Literal[2, 3] = 2
+    items: tuple[Figure | Table | Picture, ...]
+    columns: Literal[2, 3, 4] = 2
 
 
-Block = Paragraph | Heading | Note | Table | KeyNumbers | Facts | Findings | Code | Grid | Figure
+Block = Paragraph | Heading | Note | Table | KeyNumbers | Facts | Findings | Code | Grid | Picture | Figure
 
 
 @dataclass(frozen=True)

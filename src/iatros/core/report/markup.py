@@ -6,7 +6,7 @@ import html
 import math
 import re
 
-_VOID = frozenset({"meta", "br", "hr", "col", "wbr"})
+_VOID = frozenset({"meta", "br", "hr", "col", "wbr", "img"})
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from iatros.core.report.document import (
     Link,
     Note,
     Paragraph,
+    Picture,
     Row,
     Section,
     Table,
@@ -34,6 +36,7 @@ from iatros.core.report.style import SHEET
 _LONG = 18
 _SHORT = 14
 """Rows up to which a table is kept on one sheet of paper."""
+_ENLARGED = 2
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
@@ -160,6 +163,22 @@ def _figure(figure: Figure, identifier: str) -> Markup:
     return element("figure", title, draw(figure, identifier), caption, numbers)
 
 
+def _picture(picture: Picture, _: str) -> Markup:
+    """The image inside the page; an enlarged one shows its pixels rather than a blur that is not in the data."""
+    columns, rows = picture.size
+    enlarged = picture.width >= _ENLARGED * columns
+    image = element(
+        "img",
+        src="data:image/png;base64," + base64.b64encode(picture.png).decode("ascii"),
+        alt=picture.alt,
+        width=picture.width,
+        height=max(1, round(picture.width * rows / columns)),
+        class_="pixels" if enlarged else None,
+    )
+    caption = element("figcaption", picture.caption) if picture.caption else None
+    return element("figure", image, caption, class_="picture")
+
+
 def _table(table: Table, _: str) -> Markup:
     header = [
         element("th", column, scope="col", class_=_classes(column, right=k in table.right))
@@ -220,4 +239,5 @@ _DRAWERS: dict[type, Callable[[Any, str], Markup]] = {
     Findings: _findings,
     Code: lambda block, _: element("pre", block.text),
     Grid: _grid,
+    Picture: _picture,
 }

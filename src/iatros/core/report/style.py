@@ -87,9 +87,12 @@ td .est{white-space:nowrap}
 .foot{font-size:12.5px;color:var(--muted);margin:-10px 0 18px;max-width:none}
 .grid{display:grid;gap:8px 28px;margin:10px 0}
 .grid.c2{grid-template-columns:repeat(2,minmax(0,1fr))}.grid.c3{grid-template-columns:repeat(3,minmax(0,1fr))}
+.grid.c4{grid-template-columns:repeat(4,minmax(0,1fr));gap:8px 16px}
 figure{margin:14px 0 18px;min-width:0}
 .grid>div{min-width:0}.grid figure,.grid .scroll{margin:6px 0}
 figure .figure-title{font-weight:620;font-size:14px;margin:0 0 4px;overflow-wrap:anywhere}
+figure img{display:block;max-width:100%;height:auto;background:#000;border-radius:2px}
+figure img.pixels{image-rendering:pixelated}
 figure svg{display:block;width:100%;height:auto;font-size:12px}
 figcaption{font-size:12.5px;color:var(--muted);margin-top:4px;line-height:1.45}
 details{font-size:12.5px;margin-top:4px}summary{cursor:pointer;color:var(--blue)}
@@ -98,7 +101,8 @@ pre{font:12px/1.5 ui-monospace,"SFMono-Regular",Menlo,Consolas,"Liberation Mono"
 padding:12px 14px;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;border-radius:3px;margin:10px 0}
 footer{margin-top:48px;border-top:1px solid var(--rule);padding-top:12px;font-size:12.5px;color:var(--muted)}
 @media(max-width:1000px){.page{grid-template-columns:minmax(0,840px)}nav{display:none}}
-@media(max-width:640px){.grid.c2,.grid.c3{grid-template-columns:1fr}.page{padding:0 14px}.section-head{display:block}}
+@media(max-width:640px){.grid.c2,.grid.c3{grid-template-columns:1fr}
+.grid.c4{grid-template-columns:repeat(2,minmax(0,1fr))}.page{padding:0 14px}.section-head{display:block}}
 @page{size:A4;margin:16mm 15mm 17mm;@bottom-right{content:counter(page) " / " counter(pages);font:8pt sans-serif;
 color:#5a6876}@bottom-left{content:"iatros: research software, not a medical device";font:8pt sans-serif;color:#5a6876}}
 @media print{
@@ -107,7 +111,7 @@ a{color:inherit}h1{font-size:19pt}h2{font-size:13pt}h3{font-size:10.5pt}.subtitl
 section{margin-top:20pt;padding-top:8pt}.scroll{overflow:visible}
 h2,h3,.section-head,caption,.figure-title,p.lead,p.small{break-after:avoid}
 p{orphans:3;widows:3}p.lead{break-inside:avoid;font-size:9pt}
-figure,tr,.note,.numbers,li,dl.facts,.banner,.grid{break-inside:avoid}.grid.c3{break-inside:auto}
+figure,tr,.note,.numbers,li,dl.facts,.banner,.grid{break-inside:avoid}.grid.c3,.grid.c4{break-inside:auto}
 .short{break-inside:avoid}thead{display:table-header-group}
 table{font-size:8.4pt}table.compact{font-size:7.6pt}thead th{font-size:7.8pt}th,td{padding:2.6pt 6pt 2.6pt 0}
 .numbers dd{font-size:15pt}.numbers dd.ci,.numbers dt{font-size:8pt}.numbers dd.how{font-size:7.4pt}
