@@ -109,9 +109,21 @@ def _inputs(request: Request) -> dict[str, str]:
 
 
 def _hash_path(path: Path) -> str:
+    """Of a file its bytes, of a bundle its manifest, of any other folder the names, sizes and times of its files."""
     file = path / "manifest.json" if path.is_dir() else path
     try:
+        if path.is_dir() and not file.is_file():
+            return _hash_listing(path)
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return "unreadable"
+
+
+def _hash_listing(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            facts = path.stat()
+            digest.update(f"{path.relative_to(folder)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+    return digest.hexdigest()

@@ -50,8 +50,8 @@ def default_bundle(action: Action, request: Request) -> Path:
     if action.needs_model:
         parent = getattr(request, "model", None)
         return Path(f"{Path(parent).resolve().name if parent else 'bundle'}-{action.name}")
-    table = getattr(request, "table", None)
-    stem = table.name.split(".")[0] if isinstance(table, Path) else "table"
+    source = getattr(request, "images", getattr(request, "table", None))
+    stem = source.resolve().name.split(".")[0] if isinstance(source, Path) else "table"
     return Path(f"{re.sub(r'[^A-Za-z0-9_-]+', '-', stem).strip('-') or 'table'}-bundle")
 
 

@@ -84,7 +84,9 @@ def finish(domain: str, action: str, request: Request, means: Means) -> Finished
             _engine(means) as engine,
             checkpoint(out, domain, action, request, resume=means.resume) as folder,
         ):
-            produced = load_target(chosen.function)(request, Context(progress, engine, folder, record["run_id"]))
+            produced = load_target(chosen.function)(
+                request, Context(progress, engine, folder, record["run_id"])
+            )
             written = _write(produced, out, record, overwrite=means.overwrite)
         record.update(written)
     result = plain(produced.result) | {"run_id": record["run_id"], "seconds": record["seconds"]} | written

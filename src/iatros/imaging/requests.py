@@ -16,7 +16,7 @@ FileRef = Annotated[Path, PlainSerializer(lambda path: {"file": path.name})]
 
 _POSITIONAL: JsonDict = {"positional": True}
 _IMAGES = (
-    "images: a folder of DICOM files, a folder of PNG / JPEG / TIFF per class, a CSV or Parquet manifest, NIfTI volumes, "
+    "a folder of DICOM files, a folder of PNG, JPEG or TIFF per class, a CSV or Parquet manifest, NIfTI volumes, "
     "a MedMNIST-style .npz, one file, or a DICOMweb query (https://pacs/dicom-web?Modality=CT)"
 )
 AUGMENTATIONS = ("flip", "rotate", "scale", "shift", "contrast", "gamma", "noise", "cutout")
@@ -184,10 +184,8 @@ class ExplainRequest(_UsesModel):
 class FindingsRequest(_UsesModel):
     """The answer as hospital systems take it: DICOM SR, Secondary Capture, SEG, and FHIR, under one run id."""
 
-    as_: Names = Field(
-        ("sr", "sc", "seg", "fhir"),
-        alias="as",
-        description="what to write: sr, sc, seg (where there is a mask), fhir",
+    objects: Names = Field(
+        ("sr", "sc", "seg", "fhir"), description="what to write: sr, sc, seg (where there is a mask), fhir"
     )
     method: Literal["gradcam", "gradcam++", "integrated-gradients", "occlusion"] = Field(
         "gradcam++", description="how the overlay of the Secondary Capture is made"

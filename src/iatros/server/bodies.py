@@ -1,4 +1,4 @@
-"""From the body of a call to a request: one JSON object, inline rows for a table, names for models, never a path."""
+"""From the body of a call to a request: inline rows and files, names for models, never a path on the server."""
 
 from __future__ import annotations
 
@@ -52,6 +52,10 @@ def read_request(kind: type[Request], body: dict[str, Any], models: Path) -> Req
         raise RequestError("model must be the name of a bundle")
     if "table" in fields and not isinstance(fields["table"], list):
         raise RequestError("table must be a list of rows, one object for each patient, not a path")
+    if "images" in fields and not isinstance(fields["images"], list):
+        raise RequestError(
+            "images must be a list of files with name and content (base64), not a path or an address"
+        )
     return build(kind, fields)
 
 
