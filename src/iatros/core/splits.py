@@ -7,6 +7,7 @@ Rows come back as sorted integer indices. No function here puts a patient on two
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -49,6 +50,11 @@ class SiteFold(NamedTuple):
     train: Rows
     """Rows at other hospitals, but for those of patients who were also seen at this one."""
     test: Rows
+
+
+def task_seed(seed: int, key: str) -> int:
+    """A seed that depends on the run's seed and the task's name alone, not on the order of the tasks."""
+    return int(np.random.SeedSequence([seed, zlib.crc32(key.encode())]).generate_state(1)[0] % 2**31)
 
 
 def strata_of(target: Target, y: np.ndarray, *, n_bins: int = 5) -> np.ndarray:

@@ -11,10 +11,10 @@ from iatros.core.decision import threshold_table
 from iatros.core.instability import instability
 from iatros.core.metrics import evaluate
 from iatros.core.sample_size import riley_binary, riley_continuous
-from iatros.core.splits import bootstrap_rows
+from iatros.core.splits import bootstrap_rows, task_seed
 from iatros.core.subgroups import subgroup_metrics
 from iatros.risk.checkpoint import Checkpoint
-from iatros.risk.fitting import FitTask, run_fits, task_seed
+from iatros.risk.fitting import FitTask, run_fits
 from iatros.risk.recipe import Recipe
 from iatros.risk.study import Study
 from iatros.risk.validation import Judged, Validated

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from iatros.core.context import Context
+from iatros.core.splits import task_seed
 from iatros.learners.tabular.predictor import load_predictor, save_checked
 from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.models import MODELS
@@ -47,11 +47,6 @@ class FitAnswer:
         assert self.document is not None, "the task was not asked to keep its model"
         assert self.files is not None
         return load_predictor(self.document, self.files.__getitem__)
-
-
-def task_seed(seed: int, key: str) -> int:
-    """A seed that depends on the run's seed and the task's name alone, not on the order of the tasks."""
-    return int(np.random.SeedSequence([seed, zlib.crc32(key.encode())]).generate_state(1)[0] % 2**31)
 
 
 def run_fits(

@@ -16,13 +16,13 @@ from iatros.core.splits import (
     folds,
     site_folds,
     split_held_out,
+    task_seed,
     time_split,
 )
 from iatros.learners.background import summarise_background
 from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.conformal import conformal_answer
 from iatros.risk.development import Developed, develop
-from iatros.risk.fitting import task_seed
 from iatros.risk.recipe import Recipe
 from iatros.risk.requests import TrainRequest
 from iatros.risk.study import Study
