@@ -1,0 +1,95 @@
+"""A mask as a DICOM Segmentation on the geometry of its source images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from iatros.core.errors import InputError
+from iatros.imaging.findings.answer import Answer
+from iatros.imaging.findings.coding import own, scheme
+from iatros.imaging.findings.marking import MANUFACTURER, device, finish, identity, nameless
+from iatros.imaging.findings.wording import conclusion
+
+
+def segmentation(answer: Answer) -> Any:
+    """A binary SEG with one segment for each label of `answer.mask`, an empty label included.
+
+    The mask lies on the grid of the sources: one plane per single-frame source in their order, or one per frame of a
+    single multi-frame source. Raises InputError where there is no mask or no DICOM source, or the grids differ.
+    """
+    from highdicom.seg import Segmentation
+
+    if answer.mask is None:
+        raise InputError("a SEG needs a mask, and this answer has none")
+    if not answer.sources:
+        raise InputError("a SEG lies on the geometry of DICOM images, and this image is none")
+    planes = _on_grid(answer)
+    made = Segmentation(
+        source_images=[nameless(source) for source in answer.sources],
+        pixel_array=planes,
+        segmentation_type="BINARY",
+        segment_descriptions=[
+            _segment(answer, number, label) for number, label in enumerate(answer.mask.labels, start=1)
+        ],
+        content_description=conclusion(answer)[:64],
+        content_label="IATROS_SEG",
+        # Where nothing was found at all, the empty frames stay: looking and not finding is an answer.
+        omit_empty_frames=bool(planes.any()),
+        coding_schemes=[scheme()],
+        **device(answer.software),
+        **identity(answer, "seg"),
+    )
+    if "FrameOfReferenceUID" not in made:
+        made.PatientOrientation = answer.sources[0].get("PatientOrientation", "")
+    return finish(made, answer.sources[0], answer)
+
+
+def _on_grid(answer: Answer) -> np.ndarray:
+    assert answer.mask is not None
+    array = np.asarray(answer.mask.array)
+    planes = array[None] if array.ndim == 2 else array
+    first = answer.sources[0]
+    frames = int(first.get("NumberOfFrames", 1) or 1)
+    wanted = (
+        frames if len(answer.sources) == 1 else len(answer.sources),
+        int(first.Rows),
+        int(first.Columns),
+    )
+    if planes.shape != wanted:
+        got, needed = (" x ".join(map(str, shape)) for shape in (planes.shape, wanted))
+        raise InputError(f"the mask has {got} voxels and its DICOM source {needed}", where=answer.record)
+    if frames > 1 and "PerFrameFunctionalGroupsSequence" not in first:
+        raise InputError(
+            "a SEG needs the position of each frame, and this multi-frame image has none", where=answer.record
+        )
+    highest = int(planes.max(initial=0))
+    if planes.min(initial=0) < 0 or highest > len(answer.mask.labels):
+        raise InputError(f"the mask holds the value {highest} and names {len(answer.mask.labels)} labels")
+    return planes.astype(np.uint8)
+
+
+def _segment(answer: Answer, number: int, label: str) -> Any:
+    from highdicom import AlgorithmIdentificationSequence
+    from highdicom.seg import SegmentDescription
+    from pydicom.sr.codedict import codes
+
+    software = answer.software
+    algorithm = AlgorithmIdentificationSequence(
+        name=f"{MANUFACTURER} {software.model}",
+        family=codes.cid7162.ArtificialIntelligence,
+        version=software.version,
+        source=MANUFACTURER,
+        parameters={"bundle_sha256": software.bundle_sha256, "run_id": answer.run_id},
+    )
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=label[:64],
+        segmented_property_category=codes.SCT.SpatialAndRelationalConcept,
+        segmented_property_type=own(label),
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=algorithm,
+        tracking_uid=answer.uid("segment", label),
+        tracking_id=f"{label} {answer.run_id}"[:64],
+    )
