@@ -33,7 +33,7 @@ def test_the_archive_has_no_subject_on_two_sides(tmp_path: Path) -> None:
     with np.load(write_npz(tmp_path / "xr.npz", 120, size=16, seed=5)) as archive:
         arrays = dict(archive)
     found = simulate_radiographs(120, size=16, seed=5)
-    side = {}
+    side: dict[str, set[str]] = {}
     for name in ("train", "val", "test"):
         assert arrays[f"{name}_labels"].shape == (len(arrays[f"{name}_images"]), 1)
         for image, label in zip(arrays[f"{name}_images"], arrays[f"{name}_labels"][:, 0], strict=True):
