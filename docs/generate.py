@@ -164,7 +164,7 @@ def models() -> str:
 
 def metrics() -> str:
     """Every metric, what it tells, which way is better and how its interval is made."""
-    from iatros.risk.report_sections.words import METRICS
+    from iatros.core.report_sections.words import METRICS
 
     parts = [
         'Under `metrics.<split>.<name>` each is `{"value", "low", "high", "n", "n_events", "interval"}`; '

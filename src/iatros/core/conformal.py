@@ -92,6 +92,15 @@ class ConformalInterval:
         }
 
 
+def fit_conformal(
+    target: Target, y: np.ndarray, prediction: np.ndarray, coverage: float, *, groups: np.ndarray
+) -> ConformalSet | ConformalInterval:
+    """From calibrated predictions of patients that neither model nor calibrator has seen, on the learning scale."""
+    if target.task == "continuous":
+        return fit_conformal_interval(y, prediction, coverage, groups=groups)
+    return fit_conformal_set(target, y, prediction, coverage, groups=groups)
+
+
 def fit_conformal_set(
     target: Target,
     y: np.ndarray,
@@ -203,3 +212,17 @@ def _hits(conformal: ConformalSet | ConformalInterval, y: np.ndarray, prediction
         low, high = conformal.apply(prediction)
         return np.asarray((low <= y) & (y <= high))
     return conformal.sets(prediction)[np.arange(len(y)), np.asarray(y).astype(int)]
+
+
+def reached(
+    target: Target, promised: float, covered: np.ndarray, extent: np.ndarray, groups: np.ndarray
+) -> dict[str, Any]:
+    """Coverage that was promised and reached, and how large the sets or intervals had to be."""
+    continuous, finite = target.task == "continuous", extent[np.isfinite(extent)]
+    return {
+        "kind": "prediction interval" if continuous else "prediction set",
+        "confidence_level": promised,
+        "coverage": proportion(covered, groups=groups).document(),
+        "mean_extent": float(finite.mean()) if len(finite) else None,
+        "extent_unit": "outcome unit" if continuous else "classes",
+    }

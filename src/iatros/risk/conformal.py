@@ -1,24 +1,11 @@
-"""The conformal rule of a model: fitted, asked, and held to its promise."""
+"""What the conformal rule of a risk model says of each patient."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from iatros.core.conformal import ConformalInterval, ConformalSet, fit_conformal_interval, fit_conformal_set
-from iatros.core.intervals import proportion
-from iatros.core.task import Target
+from iatros.core.conformal import ConformalInterval, ConformalSet
 from iatros.risk.scoring import RiskModel
-
-
-def fit_conformal(
-    target: Target, y: np.ndarray, prediction: np.ndarray, coverage: float, *, groups: np.ndarray
-) -> ConformalSet | ConformalInterval:
-    """From calibrated predictions of patients that neither model nor calibrator has seen, on the learning scale."""
-    if target.task == "continuous":
-        return fit_conformal_interval(y, prediction, coverage, groups=groups)
-    return fit_conformal_set(target, y, prediction, coverage, groups=groups)
 
 
 def conformal_answer(
@@ -31,17 +18,3 @@ def conformal_answer(
     assert isinstance(model.conformal, ConformalInterval)
     low, high = model.interval(prediction)
     return (low <= y) & (y <= high), high - low
-
-
-def reached(
-    target: Target, promised: float, covered: np.ndarray, extent: np.ndarray, groups: np.ndarray
-) -> dict[str, Any]:
-    """Coverage that was promised and reached, and how large the sets or intervals had to be."""
-    continuous, finite = target.task == "continuous", extent[np.isfinite(extent)]
-    return {
-        "kind": "prediction interval" if continuous else "prediction set",
-        "confidence_level": promised,
-        "coverage": proportion(covered, groups=groups).document(),
-        "mean_extent": float(finite.mean()) if len(finite) else None,
-        "extent_unit": "outcome unit" if continuous else "classes",
-    }

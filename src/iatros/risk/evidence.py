@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from iatros.core import evidence as core_evidence
 from iatros.core.context import Context
 from iatros.core.decision import threshold_table
 from iatros.core.instability import instability
-from iatros.core.metrics import evaluate
 from iatros.core.sample_size import riley_binary, riley_continuous
 from iatros.core.splits import bootstrap_rows, task_seed
 from iatros.core.subgroups import subgroup_metrics
@@ -53,20 +53,19 @@ def subgroups(study: Study, judged: Judged, seed: int) -> dict[str, Any]:
 
 def calibration_change(study: Study, validated: Validated, judged: Judged, seed: int) -> dict[str, Any]:
     """Which calibrator was used, and the judged patients' metrics before and after it."""
-    y, groups = study.y[judged.rows], study.groups[judged.rows]
-    names = {
-        "binary": ("brier", "log_loss", "calibration_slope", "calibration_intercept", "ece"),
-        "multiclass": ("brier", "log_loss", "ece"),
-        "continuous": ("mae", "bias", "calibration_slope"),
-    }[study.target.task]
-    sides = {}
-    for side, prediction in (("before", judged.uncalibrated), ("after", judged.prediction)):
-        found = evaluate(study.target, y, prediction, groups=groups, n_bootstrap=200, seed=seed)
-        sides[side] = {name: found[name].document() for name in names if name in found}
+    rows = judged.rows
+    change = core_evidence.calibration_change(
+        study.target,
+        study.y[rows],
+        judged.uncalibrated,
+        judged.prediction,
+        groups=study.groups[rows],
+        seed=seed,
+    )
     return {
         "kind": validated.final.model.calibrators[-1].kind,
         "cross_fitted": validated.final.cross_fitted,
-        **sides,
+        **change,
     }
 
 

@@ -10,16 +10,17 @@ import polars as pl
 
 from iatros.core.arrays import plain
 from iatros.core.bundle import Bundle, open_bundle
+from iatros.core.conformal import reached
 from iatros.core.context import Context, Produced
 from iatros.core.decision import threshold_table
 from iatros.core.errors import OutcomeError, unknown_name
+from iatros.core.evidence import curves
 from iatros.core.metrics import evaluate as evaluate_metrics
 from iatros.core.report import render
 from iatros.core.subgroups import subgroup_metrics
 from iatros.core.task import Target
 from iatros.learners.tabular.table import Table
-from iatros.risk.conformal import conformal_answer, reached
-from iatros.risk.curves import curves
+from iatros.risk.conformal import conformal_answer
 from iatros.risk.outcome import relabel
 from iatros.risk.prediction import naming, read_for
 from iatros.risk.report import build

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iatros.core.report.numbers import NONE, count, is_number, percent
+from iatros.core.report_sections.reading import Result, estimate, metrics_of, present
+from iatros.core.report_sections.words import GROUPS, HEADLINE, VALIDATIONS, metric_words, split_label
 from iatros.risk.report_sections.opening import findings, question
-from iatros.risk.report_sections.reading import Result, estimate, metrics_of, present
-from iatros.risk.report_sections.words import GROUPS, HEADLINE, VALIDATIONS, metric_words, split_label
 from iatros.risk.tripod import checklist
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~$])")

@@ -9,13 +9,13 @@ import numpy as np
 from iatros.core.arrays import plain
 from iatros.core.bundle import Bundle, BundleDraft, open_bundle
 from iatros.core.calibration import Calibrator, fit_calibrator
+from iatros.core.conformal import fit_conformal
 from iatros.core.context import Context, Produced
 from iatros.core.decision import choose_thresholds
 from iatros.core.errors import SplitError
 from iatros.core.metrics import evaluate as evaluate_metrics
 from iatros.core.report import render
 from iatros.core.splits import folds, split_held_out
-from iatros.risk.conformal import fit_conformal
 from iatros.risk.explain import BACKGROUND
 from iatros.risk.external import Local, read_labelled
 from iatros.risk.model_card import model_card

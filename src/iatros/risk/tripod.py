@@ -6,21 +6,13 @@ Source: Collins GS et al. TRIPOD+AI statement. BMJ 2024;385:e078378. The numberi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from iatros.risk.tripod_items import ITEMS, Item
-
-UNKNOWN = "Missing: the run cannot know this"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How far an item is answered: reported, in part, missing, or not applicable; and where, or what is lacking."""
-
-    item: Item
-    status: str
-    text: str
+from iatros.core.checklist import Answer, answers, to_be_written
+from iatros.core.report import Section
+from iatros.core.report_sections.checklist import checklist_section
+from iatros.core.report_sections.reading import Result
+from iatros.risk.tripod_items import ITEMS
 
 
 def checklist(result: Mapping[str, Any]) -> list[Answer]:
@@ -29,7 +21,7 @@ def checklist(result: Mapping[str, Any]) -> list[Answer]:
     >>> {answer.status for answer in checklist({})} <= {"missing", "not applicable"}
     True
     """
-    return [_answer(item, result) for item in ITEMS]
+    return answers(ITEMS, result)
 
 
 def missing_items(result: Mapping[str, Any]) -> list[str]:
@@ -38,33 +30,14 @@ def missing_items(result: Mapping[str, Any]) -> list[str]:
     >>> missing_items({})[:3]
     ['1', '2', '3a']
     """
-    return [answer.item.code for answer in checklist(result) if answer.status in ("missing", "in part")]
+    return to_be_written(checklist(result))
 
 
-def _answer(item: Item, result: Mapping[str, Any]) -> Answer:
-    if item.only_with and not _has(result, item.only_with):
-        return Answer(item, "not applicable", item.otherwise)
-    if not item.needs:
-        return Answer(item, "missing", f"{UNKNOWN}; to be written: {item.authors}.")
-    lacking = [need for need in item.needs if not _has(result, need)]
-    if lacking:
-        named = ", ".join(need.replace("_", " ").replace(".", " ") for need in lacking)
-        return Answer(item, "missing", f"Missing: the run holds no {named}.")
-    if item.authors:
-        return Answer(item, "in part", f"{item.where} To be added: {item.authors}.")
-    return Answer(item, "reported", item.where)
-
-
-def _has(result: Mapping[str, Any], path: str) -> bool:
-    """Whether the part at `path` (names joined by dots) is there, at the head or under `report`."""
-    return any(_found(holder, path.split(".")) for holder in (result, result.get("report") or {}))
-
-
-def _found(value: Any, names: list[str]) -> bool:
-    for name in names:
-        if not isinstance(value, Mapping):
-            return False
-        value = value.get(name)
-    if isinstance(value, Mapping) and set(value) <= {"reason", "available", "not_available"}:
-        return False
-    return value is not None and value != [] and value != "" and value is not False
+def tripod_section(result: Result) -> Section:
+    """Section: the 27 items, where each is answered, and those that the authors must write themselves."""
+    return checklist_section(
+        checklist(result.document),
+        name="TRIPOD+AI",
+        introduction="The 27 items of TRIPOD+AI (Collins et al. BMJ 2024;385:e078378), in our words; with their parts",
+        anchor="tripod",
+    )

@@ -2,30 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Item:
-    """One item or part of an item.
-
-    `needs` are the parts of a result that must be there for it to be answered, `authors` what remains
-    for people to write even then. An item without `needs` is one that no run can answer.
-    """
-
-    code: str
-    chapter: str
-    topic: str
-    asks: str
-    needs: tuple[str, ...] = ()
-    section: str = ""
-    """Address of the section of the report that answers it."""
-    where: str = ""
-    authors: str = ""
-    only_with: str = ""
-    """The part without which the item does not apply, and what to say then."""
-    otherwise: str = ""
-
+from iatros.core.checklist import Item
 
 _TITLE, _INTRODUCTION, _METHODS = "Title and abstract", "Introduction", "Methods"
 _OPEN, _INVOLVEMENT, _RESULTS, _DISCUSSION = (

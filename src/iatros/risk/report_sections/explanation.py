@@ -19,7 +19,7 @@ from iatros.core.report import (
 )
 from iatros.core.report.numbers import is_number
 from iatros.core.report.scales import limits
-from iatros.risk.report_sections.reading import Result, blocks, number_or_none
+from iatros.core.report_sections.reading import Result, blocks, number_or_none
 
 _BARS = 15
 _SELECTED = 25

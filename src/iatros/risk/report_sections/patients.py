@@ -1,4 +1,4 @@
-"""Who the patients are: the flow, Table 1, the data and what is missing in them."""
+"""Who the patients are: Table 1, the data and what is missing in them."""
 
 from __future__ import annotations
 
@@ -12,99 +12,19 @@ from iatros.core.report import (
     BarChart,
     Block,
     Facts,
-    FlowDiagram,
-    FlowStep,
     Note,
     Paragraph,
     Row,
     Section,
     Table,
 )
-from iatros.core.report.numbers import NONE, count, is_number, number, percent, rounded
-from iatros.risk.report_sections.reading import Result, blocks
-from iatros.risk.report_sections.words import split_label
+from iatros.core.report.numbers import NONE, count, is_number, number, rounded
+from iatros.core.report_sections.reading import Result, blocks
 
 _COLUMNS_SHOWN = 60
 _GROUPS_SHOWN = 5
 _REFUSED_SHOWN = 30
 _SCHEMA_SHOWN = 150
-_SITES_SHOWN = 12
-
-
-def flow_section(result: Result) -> Section:
-    """Section: how many patients were read, kept and put on which side."""
-    steps = [step for step in result.items("flow") if isinstance(step, Mapping)]
-    found: Block = _flow(result, steps) if steps else result.absent("flow")
-    return Section("Flow of patients", (found,), "flow", "TRIPOD+AI 6b, 20a, 21")
-
-
-def _flow(result: Result, steps: list[Mapping[str, Any]]) -> FlowDiagram:
-    drawn, before = [], None
-    for step in steps:
-        lines = [_people(step)]
-        lost = _lost(step, before)
-        if step.get("note"):
-            (lost if lost else lines).append(str(step["note"]))
-        drawn.append(FlowStep(_capital(str(step.get("step", ""))), tuple(lines), tuple(lost)))
-        before = step
-    branches = _branches(result)
-    more = len(result.mapping("sites")) - _SITES_SHOWN
-    return FlowDiagram(
-        "From the file to the analysis",
-        "; ".join(f"{step.name}: {', '.join(step.lines)}" for step in (*drawn, *branches)),
-        tuple(drawn),
-        branches,
-        caption="Rows are lines of the table; a patient may have several, and all of them stand on one side."
-        + (f" {more} further sites are in section Sites." if more > 0 else ""),
-    )
-
-
-def _people(step: Mapping[str, Any]) -> str:
-    rows, patients = step.get("n_rows"), step.get("n_patients")
-    if patients is None or rows == patients:
-        return f"{count(rows)} patients"
-    return f"{count(rows)} rows of {count(patients)} patients"
-
-
-def _branches(result: Result) -> tuple[FlowStep, ...]:
-    """The sides (one that was cross-fitted is a remark under the training patients), or the sites left out in turn."""
-    sites = {name: site for name, site in result.mapping("sites").items() if isinstance(site, Mapping)}
-    if sites:
-        return tuple(
-            FlowStep(str(name), ("left out in turn:", *_side_lines({**site, "n_rows": site.get("n")})))
-            for name, site in list(sites.items())[:_SITES_SHOWN]
-        )
-    sides = {name: side for name, side in result.mapping("splits").items() if isinstance(side, Mapping)}
-    crossed = [name for name, side in sides.items() if side.get("cross_fitted")]
-    drawn = []
-    for name, side in sides.items():
-        if name in crossed or side.get("n_rows") == 0:
-            continue
-        lines = _side_lines(side)
-        if name == "train" and crossed:
-            lines.append(f"{' and '.join(crossed)}: cross-fitted on these")
-        drawn.append(FlowStep(_capital(split_label(name)), tuple(lines)))
-    return tuple(drawn)
-
-
-def _side_lines(side: Mapping[str, Any]) -> list[str]:
-    lines = [_people(side)]
-    events, rows = side.get("n_events"), side.get("n_rows")
-    if is_number(events):
-        share = f" ({percent(events / rows)})" if is_number(rows) and rows else ""
-        lines.append(f"{count(events)} events{share}")
-    return lines
-
-
-def _lost(step: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[str]:
-    if before is None or not is_number(step.get("n_rows")) or not is_number(before.get("n_rows")):
-        return []
-    rows = before["n_rows"] - step["n_rows"]
-    if rows <= 0:
-        return []
-    patients = (before.get("n_patients") or 0) - (step.get("n_patients") or 0)
-    people = f" of {count(patients)} patients" if 0 < patients < rows else ""
-    return [f"Left out: {count(rows)} {'rows' if people or not patients else 'patients'}{people}"]
 
 
 def table_one_section(result: Result) -> Section:
@@ -330,7 +250,3 @@ def _range(column: Mapping[str, Any]) -> str:
 
 def _notes(result: Result) -> tuple[Block, ...]:
     return tuple(Note(str(note)) for note in result.items("notes"))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

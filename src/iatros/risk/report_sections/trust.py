@@ -1,4 +1,4 @@
-"""Reasons for doubt: the leakage audit, sample size, instability, conformal coverage."""
+"""Reasons for doubt: the leakage audit, sample size, instability."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from iatros.core.report import (
     Tag,
 )
 from iatros.core.report.document import Tone
-from iatros.core.report.numbers import NONE, is_number, number, percent, rounded
-from iatros.risk.report_sections.reading import Result, blocks, estimate
-from iatros.risk.report_sections.words import metric_words
+from iatros.core.report.numbers import NONE, is_number, number, rounded
+from iatros.core.report_sections.reading import Result, blocks, capital, estimate, from_key, scalar
+from iatros.core.report_sections.words import metric_words
 
 TONES: dict[str, Tone] = {"certain": "bad", "likely": "watch", "look": "neutral"}
 
@@ -80,7 +80,7 @@ def _score(audit: Mapping[str, Any]) -> Block | None:
     if score.get("without") and dropped:
         rows.append(Row(("without the suspects", estimate(score["without"]))))
     return Table(
-        (_capital(str(score.get("model") or "a quick model")), words.label),
+        (capital(str(score.get("model") or "a quick model")), words.label),
         tuple(rows),
         caption="What the suspects are worth" if len(rows) > 1 else "What a quick model makes of the columns",
         foot="Without them also means without what they honestly know; the truth lies between the two."
@@ -118,7 +118,7 @@ def _sample_size(result: Result) -> tuple[Block, ...]:
     rows = []
     for name, value in (found.get("criteria") or {}).items():
         required = value.get("required") if isinstance(value, Mapping) else value
-        rows.append(Row((_CRITERIA.get(name) or _words(name), number(required, 0))))
+        rows.append(Row((_CRITERIA.get(name) or from_key(name), number(required, 0))))
     rows.append(Row(("Required, the largest of them", number(found.get("required"), 0)), "strong"))
     enough = found.get("enough")
     verdict = " (enough)" if enough else " (too few)" if enough is False else ""
@@ -152,7 +152,7 @@ def _instability(result: Result) -> tuple[Block, ...]:
     ]
     header = ("For each patient", "Mean", "Median", "95th percentile")
     table = Table(header, tuple(rows), right=(1, 2, 3)) if rows else None
-    facts = [(_words(name), _scalar(name, value)) for name, value in found.items() if is_number(value)]
+    facts = [(from_key(name), scalar(name, value)) for name, value in found.items() if is_number(value)]
     facts = [] if rows else facts
     return blocks(
         Paragraph(lead, "lead"),
@@ -180,63 +180,3 @@ def _instability_chart(result: Result, found: Mapping[str, Any]) -> LineChart | 
         (Series("", ends, ends, dash="dashed", role="reference"),),
         points=(Points("", x, [(a + b) / 2 for a, b in zip(low, high, strict=True)], low, high),),
     )
-
-
-def conformal_section(result: Result) -> Section:
-    """Section: do the sets or intervals hold the truth as often as they promise?"""
-    found = result.mapping("conformal")
-    if not found:
-        return Section(
-            "Conformal prediction", (result.absent("conformal"),), "conformal", "TRIPOD+AI 15, 23a"
-        )
-    level = found.get("confidence_level")
-    kind = str(found.get("kind") or "prediction set")
-    lead = (
-        f"Beside each prediction stands a {kind} that should hold the truth for {percent(level, 0)} of patients, "
-        "whatever the model is worth; what varies is how wide it must be. The rule was set on patients of its own."
-    )
-    facts = [
-        ("Coverage promised", percent(level, 1)),
-        ("Coverage reached", str(estimate(found.get("coverage")))),
-    ]
-    if is_number(found.get("mean_extent")):
-        unit = str(found.get("extent_unit") or "").replace(
-            "outcome unit", result.unit or "in the outcome's unit"
-        )
-        facts.append(("Mean size", f"{rounded(found['mean_extent'])} {unit}".strip()))
-    known = {"confidence_level", "kind", "coverage", "mean_extent", "extent_unit"}
-    facts += [
-        (_words(name), _scalar(name, v)) for name, v in found.items() if name not in known and _is_scalar(v)
-    ]
-    return Section(
-        "Conformal prediction",
-        (Paragraph(lead, "lead"), Facts(tuple(facts))),
-        "conformal",
-        "TRIPOD+AI 15, 23a",
-    )
-
-
-def _is_scalar(value: Any) -> bool:
-    return (
-        is_number(value)
-        or isinstance(value, (bool, str))
-        or (isinstance(value, Mapping) and "value" in value)
-    )
-
-
-def _scalar(name: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        return str(estimate(value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
-    return number(value, 0) if name.startswith("n_") else rounded(value) if is_number(value) else NONE
-
-
-def _words(name: str) -> str:
-    return _capital(name.replace("_", " "))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

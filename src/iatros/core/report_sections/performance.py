@@ -21,8 +21,8 @@ from iatros.core.report import (
     Table,
 )
 from iatros.core.report.numbers import NONE, is_number, number, percent
-from iatros.risk.report_sections.reading import Result, blocks, estimate, present
-from iatros.risk.report_sections.words import HEADLINE, METRICS, VALIDATIONS, metric_words, split_label
+from iatros.core.report_sections.reading import Result, blocks, capital, estimate, present
+from iatros.core.report_sections.words import HEADLINE, METRICS, VALIDATIONS, metric_words, split_label
 
 
 def models_section(result: Result) -> Section:
@@ -32,7 +32,7 @@ def models_section(result: Result) -> Section:
     lead = Paragraph(f"Judged by {how[0]}. {how[1]}", "lead") if how else None
     compared = _comparison(result, entries) if entries else result.absent("models")
     found = blocks(lead, compared, *_every_number(result))
-    return Section("Models beside each other", found, "models", "TRIPOD+AI 12c, 12e, 23a")
+    return Section("Models beside each other", found, "models")
 
 
 def _comparison(result: Result, entries: list[Mapping[str, Any]]) -> Block:
@@ -57,7 +57,7 @@ def _comparison(result: Result, entries: list[Mapping[str, Any]]) -> Block:
         blank: list[Cell] = [NONE] * (len(header) - 1 - len(names))
         rows.append(Row(("chosen anew in each part", *_cells(result.headline, names), *blank), "strong"))
     foot = (
-        f"{_capital(split_label(result.split))}. The model was chosen by its tuning score, on other patients than "
+        f"{capital(split_label(result.split))}. The model was chosen by its tuning score, on other patients than "
         "those that it is judged on here; differences are paired on the same patients."
     )
     right = tuple(range(1, len(header)))
@@ -122,7 +122,7 @@ def _every_number(result: Result) -> tuple[Block, ...]:
         documents = [found[name] for found in splits.values() if isinstance(found.get(name), Mapping)]
         how = str(documents[0].get("interval") or NONE) if documents else NONE
         rows.append(Row((*cells, metric_words(name).tells or NONE, how)))
-    headers = [_capital(split_label(name)) + _size(found) for name, found in splits.items()]
+    headers = [capital(split_label(name)) + _size(found) for name, found in splits.items()]
     table = Table(
         ("Metric", *headers, "What it tells", "Interval"),
         tuple(rows),
@@ -147,14 +147,10 @@ def _size(found: Mapping[str, Any]) -> str:
     return f" (n = {number(n, 0)}" + (f", {number(events, 0)} events)" if is_number(events) else ")")
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def discrimination_section(result: Result) -> Section:
     """Section: does it tell patients apart? ROC and precision-recall curves."""
     if result.task == "continuous":
-        return Section("Discrimination", _agreement(result), "discrimination", "TRIPOD+AI 12e, 23a")
+        return Section("Discrimination", _agreement(result), "discrimination")
     charts = [chart for chart in (_roc(result), _precision_recall(result)) if chart]
     found = blocks(
         Paragraph(
@@ -167,7 +163,7 @@ def discrimination_section(result: Result) -> Section:
         None if result.curve("roc") else result.absent_curve("roc"),
         None if result.curve("pr") else result.absent_curve("pr"),
     )
-    return Section("Discrimination", found, "discrimination", "TRIPOD+AI 12e, 23a")
+    return Section("Discrimination", found, "discrimination")
 
 
 def _agreement(result: Result) -> tuple[Block, ...]:

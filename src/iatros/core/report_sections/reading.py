@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from iatros.core.report import Block, Estimate, ForestPoint, Note, Paragraph
-from iatros.core.report.numbers import is_number
-from iatros.risk.report_sections.words import NO_TRAINING, OWN_PATIENTS, metric_words
+from iatros.core.report.numbers import NONE, is_number, number, rounded
+from iatros.core.report_sections.words import NO_TRAINING, OWN_PATIENTS, metric_words
 
 _REASONS = {
     "flow": "the run recorded no flow of patients",
-    "table_one": "the run made no Table 1",
     "models": "the run compared no models",
     "roc": "ROC curves belong to binary and multi-class outcomes",
     "pr": "precision-recall curves belong to binary outcomes",
@@ -22,34 +21,23 @@ _REASONS = {
     "subgroups": "no subgroup was asked for (subgroup)",
     "sites": "sites were not left out in turn (validation site)",
     "leakage": "no leakage audit was run",
-    "explanation": "the run explained no predictions",
-    "sample_size": "the check is defined for binary and continuous outcomes, with a known c-statistic or R²",
-    "instability": "the final model was not refitted on resampled patients",
     "conformal": "no conformal sets or intervals were made",
     "calibration": "the run recorded no calibrator",
 }
-
-
-_OF_TRAINING = frozenset(
-    {
-        "flow",
-        "table_one",
-        "models",
-        "sites",
-        "leakage",
-        "explanation",
-        "sample_size",
-        "instability",
-        "calibration",
-    }
-)
+_OF_TRAINING = frozenset({"flow", "models", "sites", "leakage", "calibration"})
 
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a training (or of an evaluation); parts lie at its head or under `report`."""
+    """The result of a training (or of an evaluation); parts lie at its head or under `report`.
+
+    `reasons` says for the parts of a domain why one may be absent, and `of_training` which of them belong to the
+    report of a training alone.
+    """
 
     document: Mapping[str, Any]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    of_training: frozenset[str] = frozenset()
 
     def part(self, name: str) -> Any:
         """The part called `name`, or None where it is absent, empty, or only a reason."""
@@ -79,9 +67,10 @@ class Result:
             given = (holder.get("reasons") or {}).get(name)
             if given:
                 return Note(f"Not available: {given}.", "absent")
-        if self.validation in NO_TRAINING and name in _OF_TRAINING:
+        if self.validation in NO_TRAINING and name in _OF_TRAINING | self.of_training:
             return Note("Not available: see the report of the training of this model.", "absent")
-        return Note(f"Not available: {_REASONS.get(name, 'the run did not record it')}.", "absent")
+        known = {**_REASONS, **self.reasons}
+        return Note(f"Not available: {known.get(name, 'the run did not record it')}.", "absent")
 
     @property
     def task(self) -> str:
@@ -218,6 +207,38 @@ def present(names: Iterable[str], documents: Iterable[Mapping[str, Any]]) -> lis
     """The metrics among `names` that at least one of `documents` has."""
     every = list(documents)
     return [name for name in names if any(isinstance(doc.get(name), Mapping) for doc in every)]
+
+
+def scalar(name: str, value: Any) -> str:
+    """A part of a result that is one number, word or metric document, as text."""
+    if isinstance(value, Mapping):
+        return str(estimate(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    return number(value, 0) if name.startswith("n_") else rounded(value) if is_number(value) else NONE
+
+
+def from_key(name: str) -> str:
+    """A key of a result as words: `mean_extent` is `Mean extent`."""
+    return capital(name.replace("_", " "))
+
+
+def capital(text: str) -> str:
+    """`text` as it stands at the head of a line."""
+    return text[:1].upper() + text[1:]
+
+
+def span_of(document: Any) -> tuple[float, float] | None:
+    """Low and high of a metric document where both are known."""
+    if (
+        not isinstance(document, Mapping)
+        or not is_number(document.get("low"))
+        or not is_number(document.get("high"))
+    ):
+        return None
+    return document["low"], document["high"]
 
 
 def blocks(*found: Block | None) -> tuple[Block, ...]:

@@ -1,4 +1,4 @@
-"""ROC, precision-recall, calibration and decision curves of one set of predictions."""
+"""The evidence beside the metrics of one set of predictions: curves, and what calibration changed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import numpy as np
 
 from iatros.core.calibration_curves import reliability, smooth_curve
 from iatros.core.decision import decision_curve
+from iatros.core.metrics import evaluate
 from iatros.core.rocs import precision_recall_curve, roc_curve
 from iatros.core.task import Target
 
 _BARS = 40
+_MOVED_BY_CALIBRATION = {
+    "binary": ("brier", "log_loss", "calibration_slope", "calibration_intercept", "ece"),
+    "multiclass": ("brier", "log_loss", "ece"),
+    "continuous": ("mae", "bias", "calibration_slope"),
+}
 
 
 def curves(
@@ -33,6 +39,34 @@ def curves(
         "calibration": calibration,
         "decision": decision_curve(y, prediction, groups=groups, n_bootstrap=200, seed=seed),
     }
+
+
+def calibration_change(
+    target: Target,
+    y: np.ndarray,
+    uncalibrated: np.ndarray,
+    calibrated: np.ndarray,
+    *,
+    groups: np.ndarray | None,
+    confidence_level: float = 0.95,
+    seed: int,
+) -> dict[str, Any]:
+    """The metrics that calibration moves, `before` and `after` it, on the same judged patients."""
+    sides = {}
+    for side, prediction in (("before", uncalibrated), ("after", calibrated)):
+        found = evaluate(
+            target,
+            y,
+            prediction,
+            groups=groups,
+            confidence_level=confidence_level,
+            n_bootstrap=200,
+            seed=seed,
+        )
+        sides[side] = {
+            name: found[name].document() for name in _MOVED_BY_CALIBRATION[target.task] if name in found
+        }
+    return sides
 
 
 def _histogram(target: Target, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:

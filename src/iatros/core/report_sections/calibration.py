@@ -19,8 +19,8 @@ from iatros.core.report import (
     Table,
 )
 from iatros.core.report.numbers import NONE, is_number, number, percent
-from iatros.risk.report_sections.reading import Result, blocks, estimate
-from iatros.risk.report_sections.words import metric_words
+from iatros.core.report_sections.reading import Result, blocks, estimate
+from iatros.core.report_sections.words import metric_words
 
 
 def calibration_section(result: Result) -> Section:
@@ -44,7 +44,7 @@ def calibration_section(result: Result) -> Section:
         None if curves else result.absent_curve("calibration"),
         *_calibrator(result),
     )
-    return Section("Calibration", found, "calibration", "TRIPOD+AI 12e, 23a")
+    return Section("Calibration", found, "calibration")
 
 
 def _calibration_curves(curve: Any) -> list[tuple[str, Mapping[str, Any]]]:

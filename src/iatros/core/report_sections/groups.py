@@ -19,7 +19,7 @@ from iatros.core.report import (
     Table,
 )
 from iatros.core.report.numbers import NONE, count, is_number, number, percent
-from iatros.risk.report_sections.reading import (
+from iatros.core.report_sections.reading import (
     Result,
     blocks,
     estimate,
@@ -28,7 +28,7 @@ from iatros.risk.report_sections.reading import (
     number_or_none,
     present,
 )
-from iatros.risk.report_sections.words import GROUPS, metric_words
+from iatros.core.report_sections.words import GROUPS, metric_words
 
 
 def subgroups_section(result: Result) -> Section:
@@ -37,13 +37,13 @@ def subgroups_section(result: Result) -> Section:
         name: found for name, found in result.mapping("subgroups").items() if isinstance(found, Mapping)
     }
     if not variables:
-        return Section("Subgroups", (result.absent("subgroups"),), "subgroups", "TRIPOD+AI 14, 23a")
+        return Section("Subgroups", (result.absent("subgroups"),), "subgroups")
     lead = (
         "The same model, judged within groups of patients. The dashed line is the overall value (for ratios and "
         "slopes the ideal, 1). Small groups have wide intervals: overlap is no proof of fairness."
     )
     found = blocks(Paragraph(lead, "lead"), _subgroup_forest(result, variables), _gaps(result, variables))
-    return Section("Subgroups", found, "subgroups", "TRIPOD+AI 14, 23a")
+    return Section("Subgroups", found, "subgroups")
 
 
 def _subgroup_forest(result: Result, variables: Mapping[str, Any]) -> ForestPlot | None:
@@ -145,7 +145,7 @@ def sites_section(result: Result) -> Section:
         str(name): found for name, found in result.mapping("sites").items() if isinstance(found, Mapping)
     }
     if not sites:
-        return Section("Sites", (result.absent("sites"),), "sites", "TRIPOD+AI 12d, 23b")
+        return Section("Sites", (result.absent("sites"),), "sites")
     pooled = result.mapping("pooled")
     found = blocks(
         Paragraph(
@@ -157,7 +157,7 @@ def sites_section(result: Result) -> Section:
         _site_table(result, sites),
         _pooled_table(pooled),
     )
-    return Section("Sites left out in turn", found, "sites", "TRIPOD+AI 12d, 16, 23b")
+    return Section("Sites left out in turn", found, "sites")
 
 
 def _site_forest(result: Result, sites: Mapping[str, Any], pooled: Mapping[str, Any]) -> ForestPlot | None:

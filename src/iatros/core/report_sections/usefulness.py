@@ -19,7 +19,7 @@ from iatros.core.report import (
     Table,
 )
 from iatros.core.report.numbers import count, is_number, number, percent
-from iatros.risk.report_sections.reading import Result, blocks, estimate
+from iatros.core.report_sections.reading import Result, blocks, estimate
 
 _APART = frozenset({"held-out", "time", "external", "site", "cross-validation"})
 """Validations whose judged patients had no part in the choice of thresholds."""
@@ -36,11 +36,11 @@ def decision_section(result: Result) -> Section:
         "acting on everyone and acting on no one."
     )
     if not isinstance(curve, Mapping) or not curve.get("thresholds"):
-        return Section("Decision curve", (result.absent_curve("decision"),), "decision", "TRIPOD+AI 12e, 23a")
+        return Section("Decision curve", (result.absent_curve("decision"),), "decision")
     found = blocks(
         Paragraph(lead, "lead"), result.drawn_note, _decision_chart(result, curve), _useful_range(curve)
     )
-    return Section("Decision curve", found, "decision", "TRIPOD+AI 12e, 23a")
+    return Section("Decision curve", found, "decision")
 
 
 def _decision_chart(result: Result, curve: Mapping[str, Any]) -> LineChart:
@@ -115,7 +115,7 @@ def thresholds_section(result: Result) -> Section:
     """Section: what each threshold would mean at work."""
     rows = [row for row in result.items("thresholds") if isinstance(row, Mapping)]
     if not rows:
-        return Section("Thresholds", (result.absent("thresholds"),), "thresholds", "TRIPOD+AI 15")
+        return Section("Thresholds", (result.absent("thresholds"),), "thresholds")
     lead = (
         "Thresholds were chosen on patients other than those that they are judged on here, so a sensitivity that was "
         "aimed at is not always the one that was reached."
@@ -125,7 +125,7 @@ def thresholds_section(result: Result) -> Section:
     )
     words = Facts(tuple((str(row.get("name", "")), _in_words(row)) for row in rows))
     found = blocks(Paragraph(lead, "lead"), result.drawn_note, _table(rows), words)
-    return Section("Thresholds", found, "thresholds", "TRIPOD+AI 15")
+    return Section("Thresholds", found, "thresholds")
 
 
 def _table(rows: list[Mapping[str, Any]]) -> Table:
