@@ -44,23 +44,28 @@ def windowed(values: np.ndarray, centre: float, width: float, function: str = "L
     return np.clip(scaled, 0, 1)
 
 
-def stretched(values: np.ndarray, *, without: np.ndarray | None = None) -> np.ndarray:
-    """`values` from their 0.5th to their 99.5th percentile, float32 in 0 to 1; what is not a number is black.
+def black_and_white(values: np.ndarray) -> tuple[float, float]:
+    """The 0.5th and 99.5th percentile of what is finite; the extremes where nearly all is one value."""
+    counted = values[np.isfinite(values)]
+    if not counted.size:
+        return 0.0, 0.0
+    low, high = (float(value) for value in np.percentile(counted, [LOW, HIGH]))
+    if high <= low:  # what differs from the one value still shows
+        low, high = float(counted.min()), float(counted.max())
+    return low, high
 
-    `without` marks values, such as padding, that do not count for the percentiles.
-    """
-    counted = np.isfinite(values)
-    if without is not None and not without.all():
-        counted &= ~without
-    if not counted.any():
-        return np.zeros(values.shape, dtype=np.float32)
-    low, high = np.percentile(values[counted].astype(np.float64), [LOW, HIGH])
-    if high <= low:  # nearly all of one value: what differs from it still shows
-        low, high = float(values[counted].min()), float(values[counted].max())
+
+def scaled_between(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """`values` from `low` to `high` as float32 from 0 to 1; all 0 where there is nothing between the two."""
     if high <= low:
         return np.zeros(values.shape, dtype=np.float32)
-    scaled = np.clip((values.astype(np.float64) - low) / (high - low), 0, 1)
-    return np.nan_to_num(scaled, nan=0.0).astype(np.float32)
+    scaled = (np.asarray(values, dtype=np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.clip(scaled, 0, 1)
+
+
+def stretched(values: np.ndarray) -> np.ndarray:
+    """`values` between their own percentiles, float32 in 0 to 1; what is not a number is black."""
+    return np.nan_to_num(scaled_between(values, *black_and_white(values)), nan=0.0)
 
 
 def to_uint16(values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,111 @@
+"""DICOM files to records: scan the headers, follow a DICOMDIR, sort into series, decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from iatros.core.context import Context
+from iatros.imaging.cache import Pack
+from iatros.imaging.schema import ImageRecord, Refused
+from iatros.imaging.sources.decoding import Reading, Unit, decode_units, spread
+from iatros.imaging.sources.dicom_header import Directory, Header, scan
+from iatros.imaging.sources.dicom_series import Stack, sort_out
+from iatros.imaging.sources.files import Gathered
+from iatros.imaging.sources.listing import Found, look_at
+
+
+def read_dicom(
+    found: Sequence[Found], context: Context, reading: Reading, *, alone: bool = False
+) -> Gathered:
+    """One record per series of slices, per file with several frames, and per single image."""
+    gathered = Gathered()
+    headers = _headers(found, context, gathered)
+    answer = sort_out(headers, alone=alone)
+    gathered.refused += answer.refused
+    stacks = _named_once(answer.stacks)
+    units = [_unit(stack) for stack in stacks]
+    for stack, pack in zip(stacks, decode_units(units, context, reading), strict=True):
+        if isinstance(pack, Refused):
+            gathered.refused.append(pack)
+        else:
+            gathered.records.append(_record(stack, pack))
+            gathered.images += pack.images
+    return gathered
+
+
+def _headers(found: Sequence[Found], context: Context, gathered: Gathered) -> list[Header]:
+    headers: list[Header] = []
+    known = {str(Path(file.path).resolve()) for file in found}
+    waiting = list(found)
+    while waiting:
+        answers = spread(scan, waiting, None, context, label="read headers", cost=lambda file: file.size)
+        waiting = []
+        for answer in answers:
+            if isinstance(answer, Header):
+                headers.append(answer)
+            elif isinstance(answer, Directory):
+                waiting += _listed(answer, known, gathered)
+            else:
+                gathered.refused.append(answer)
+    return headers
+
+
+def _listed(directory: Directory, known: set[str], gathered: Gathered) -> list[Found]:
+    """Files that a DICOMDIR names and that were not found anyway; those that are absent are refused."""
+    folder = Path(directory.path).parent
+    place = PurePosixPath(directory.name).parent
+    added = []
+    gathered.notes.append(f"{directory.name} names {len(directory.files)} files")
+    for reference in directory.files:
+        name = (place / reference).as_posix()
+        path = next((p for p in (folder / reference, folder / reference.lower()) if p.is_file()), None)
+        if path is None:
+            gathered.refused.append(Refused(name, "named in the DICOMDIR, but not there"))
+        elif not path.resolve().is_relative_to(folder.resolve()):
+            gathered.refused.append(Refused(name, "named in the DICOMDIR, but outside its folder"))
+        elif str(path.resolve()) not in known:
+            known.add(str(path.resolve()))
+            looked = look_at(path, name)
+            if isinstance(looked, Found):
+                added.append(looked)
+            else:
+                gathered.refused.append(looked)
+    return added
+
+
+def _named_once(stacks: Sequence[Stack]) -> list[Stack]:
+    """Stacks in the order of their names, each name once."""
+    seen: dict[str, int] = {}
+    named = []
+    for stack in sorted(stacks, key=lambda stack: (stack.name, stack.headers[0].name)):
+        seen[stack.name] = seen.get(stack.name, 0) + 1
+        count = seen[stack.name]
+        named.append(stack if count == 1 else replace(stack, name=f"{stack.name}~{count}"))
+    return named
+
+
+def _unit(stack: Stack) -> Unit:
+    return Unit(
+        name=stack.name,
+        reader="dicom",
+        files=tuple(header.path for header in stack.headers),
+        size=sum(header.cost for header in stack.headers),
+        plan={"members": [list(member) for member in stack.members], "volume": stack.is_volume},
+        hashes=tuple(header.sha256 for header in stack.headers),
+    )
+
+
+def _record(stack: Stack, pack: Pack) -> ImageRecord:
+    image = pack.images[0]
+    return ImageRecord(
+        name=stack.name,
+        sha256=image.sha256,
+        shape=image.shape,
+        files=tuple(dict.fromkeys(header.name for header in stack.headers)),
+        spacing_mm=stack.spacing_mm,
+        affine=stack.affine,
+        flags=tuple(dict.fromkeys((*stack.flags, *pack.noticed.get("flags", ())))),
+        **stack.headers[0].person,
+    )
