@@ -282,14 +282,20 @@ def datasets() -> str:
     """The public datasets by card."""
     parts = [
         "`iatros data get NAME` puts a dataset into the cache (IATROS_DATA, by default `~/.iatros/data`), after its "
-        "hash was checked, with a table and a data dictionary ready for training."
+        "hash was checked, with a table and a data dictionary, or images with a manifest, ready for training."
     ]
     for domain in domains():
         for card in load_target(domain.datasets) if domain.datasets else ():  # type: ignore[union-attr]
-            rows = [("licence", card.licence), ("citation", card.citation), ("page", card.page)]
-            rows += [("embedded", "yes: it ships inside a dependency")] if card.embedded else []
+            rows = [("licence", card.licence), ("citation", card.citation)]
+            rows += [("page", card.page)] if card.page else []
+            rows += [("embedded", "yes: nothing is fetched")] if card.embedded else []
             rows += [
-                (f"`{file.name}`", f"{file.bytes:,} bytes, SHA-256 `{file.sha256}`") for file in card.files
+                (
+                    f"`{file.name}`",
+                    (f"{file.bytes:,} bytes, " if file.bytes else "")
+                    + f"{file.hash_name} `{file.sha256 or file.md5}`",
+                )
+                for file in card.files
             ]
             rows += [(f"published {one.metric}", f"{one.value:g} ({one.source})") for one in card.published]
             rows += [("mind", card.notes)] if card.notes else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +12,7 @@ from iatros.core.cards import Card, Cards, data_folder, get, verify
 from iatros.core.domain import load as load_target
 from iatros.core.errors import ConflictError, InputError, RequestError, unknown_name
 from iatros.core.progress import Progress, SilentProgress
-from iatros.core.storage import write_file
+from iatros.core.storage import write_file, write_folder
 
 
 def list_data() -> list[dict[str, Any]]:
@@ -24,12 +25,33 @@ def get_data(
 ) -> dict[str, Any]:
     """Fetch a dataset into the cache, checked by its hash, with a table and a dictionary ready for training.
 
-    With `out` (a .csv file) the table is copied there, and the dictionary beside it as `.dictionary.yaml`.
+    With `out` (a .csv file) the table is copied there, and the dictionary beside it as `.dictionary.yaml`. Of a
+    dataset of images, `out` is a folder, and everything is copied there.
     """
     card = _card(name)
     with (progress or SilentProgress()).step(f"getting {name}"):
         found = get(card)
-    return found if out is None else found | _copied(found, Path(out), overwrite=overwrite)
+    if out is None:
+        return found
+    copy = _copied_folder if card.writer else _copied
+    return found | copy(found, Path(out), overwrite=overwrite)
+
+
+def _copied_folder(found: dict[str, Any], out: Path, *, overwrite: bool) -> dict[str, str]:
+    """Images and manifest together, since the manifest names the images by where they lie."""
+    folder = Path(found["folder"])
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    if os.path.lexists(out):
+        if not overwrite:
+            raise ConflictError(f"{out} is there already", hint="give another out, or overwrite")
+        if not _holds_only(out, names):
+            raise ConflictError(
+                f"{out} holds something else than this dataset, which is never deleted",
+                hint="give another out",
+            )
+    write_folder(out, {name: (folder / name).read_bytes() for name in names})
+    table = Path(found["table"]).relative_to(folder)
+    return {"folder": str(out), "table": str(out / table)}
 
 
 def _copied(found: dict[str, Any], out: Path, *, overwrite: bool) -> dict[str, str]:
@@ -45,6 +67,12 @@ def _copied(found: dict[str, Any], out: Path, *, overwrite: bool) -> dict[str, s
     for key, place in copies.items():
         write_file(place, Path(found[key]).read_bytes(), overwrite=overwrite)
     return {key: str(place) for key, place in copies.items()}
+
+
+def _holds_only(out: Path, names: list[str]) -> bool:
+    if not out.is_dir() or out.is_symlink():
+        return False
+    return {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()} <= set(names)
 
 
 def verify_data(name: str | None = None) -> list[dict[str, Any]]:

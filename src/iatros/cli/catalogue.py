@@ -14,7 +14,10 @@ Folder = Annotated[Path, Parameter(help="folder that holds bundles")]
 BundlePath = Annotated[Path, Parameter(help="the bundle")]
 Dataset = Annotated[str, Parameter(help="name of the dataset")]
 CopyTo = Annotated[
-    Path | None, Parameter(help="copy the table to this .csv file, and its dictionary beside it")
+    Path | None,
+    Parameter(
+        help="copy the table to this .csv file, and its dictionary beside it; a dataset of images to this folder"
+    ),
 ]
 Overwrite = Annotated[bool, Parameter(negative=(), show_default=False, help="replace what lies at --out")]
 Named = Annotated[

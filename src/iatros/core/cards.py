@@ -1,8 +1,8 @@
 """Public datasets by name: where each one is, its hash, licence and citation, and how to read it.
 
 `get` puts a dataset in one cache folder (IATROS_DATA, by default ~/.iatros/data): the publisher's files,
-each checked against its SHA-256 before it gets its name, and beside them a table with a header and a data
-dictionary, ready for training.
+each checked against its hash before it gets its name, and beside them what is ready for training: a table with
+a header and a data dictionary, or images with their manifest.
 """
 
 from __future__ import annotations
@@ -31,12 +31,43 @@ _CHUNK = 2**20
 
 @dataclass(frozen=True)
 class CardFile:
-    """One file of a dataset. `urls` are tried in order; whatever the place, the hash decides."""
+    """One file of a dataset. `urls` are tried in order; whatever the place, the hash decides.
+
+    Where the publisher gives an MD5 and no SHA-256, `sha256` is empty and `md5` is checked: it finds a damaged or
+    another file, but is no proof against one that was forged on purpose. `bytes` is None where no size is published.
+    """
 
     name: str
     urls: tuple[str, ...]
     sha256: str
-    bytes: int
+    bytes: int | None
+    md5: str = ""
+
+    def __post_init__(self) -> None:
+        """A file without a hash, or with two that could contradict each other, is a mistake in the card."""
+        if bool(self.sha256) == bool(self.md5):
+            raise ValueError(f"the file {self.name} needs a SHA-256, or else the publisher's MD5")
+
+    @property
+    def hash_name(self) -> str:
+        """SHA-256, or MD5 where the publisher has no other."""
+        return "SHA-256" if self.sha256 else "MD5"
+
+    def has_hash_of(self, content: io.BytesIO | io.BufferedReader) -> bool:
+        """Whether `content`, read from here on, has the file's hash."""
+        algorithm, known = ("sha256", self.sha256) if self.sha256 else ("md5", self.md5)
+        return hashlib.file_digest(content, algorithm).hexdigest() == known
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a writer put into its folder: `path` is what training reads (a manifest or an archive)."""
+
+    path: Path
+    n_rows: int
+    """Images, volumes or studies."""
+    n_columns: int
+    """What is known of each, its path included."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +83,9 @@ class Published:
 class Card:
     """A public dataset.
 
-    `loader` is `"module:function"`; the function takes the folder that holds `files` and returns a polars
-    DataFrame. An embedded dataset has no files: it ships inside a dependency, and the folder is ignored.
+    A dataset has a `loader` or a `writer`, each `"module:function"`; the function takes the folder that holds
+    `files`. A loader returns a polars DataFrame. A writer is for images: it puts into the folder what training
+    reads, and returns `Written`. An embedded dataset has no files: it ships inside a dependency or is simulated.
     """
 
     name: str
@@ -63,13 +95,19 @@ class Card:
     """The publisher's page."""
     licence: str
     citation: str
-    loader: str
+    loader: str = ""
+    writer: str = ""
     files: tuple[CardFile, ...] = ()
     published: tuple[Published, ...] = ()
     embedded: bool = False
     notes: str = ""
     dictionary: dict[str, Any] = field(default_factory=dict)
     """The data dictionary that goes with the table, as `--dictionary` reads it."""
+
+    def __post_init__(self) -> None:
+        """Neither or both would leave open what `get` makes."""
+        if bool(self.loader) == bool(self.writer):
+            raise ValueError(f"the dataset {self.name} needs a loader or a writer")
 
     def summary(self) -> dict[str, Any]:
         """All but the dictionary, as plain values."""
@@ -107,41 +145,55 @@ def data_folder() -> Path:
 
 
 def read(card: Card, folder: Path | None = None) -> Any:
-    """The table of `card` (polars DataFrame), from `folder` or the cache, after its files were checked."""
+    """The table of `card` (polars DataFrame), from `folder` or the cache, after its files were checked.
+
+    Raises RequestError for a dataset of images, which `get` writes instead.
+    """
+    if not card.loader:
+        raise RequestError(
+            f"the dataset {card.name} is images, not a table", hint=f"iatros data get {card.name}"
+        )
     folder = folder or data_folder() / card.name
     verify(card, folder)
     return load(card.loader)(folder)
 
 
 def get(card: Card) -> dict[str, Any]:
-    """Fetch what is not in the cache, check it, and write the table and its dictionary.
+    """Fetch what is not in the cache, check it, and write what training reads.
 
-    Returns `name`, `folder`, `table` and `dictionary` (paths; the latter null where the card has none),
-    `n_rows`, `n_columns`, `licence` and `citation`.
+    Returns `name`, `folder`, `table` (path of the table; of a dataset of images, of its manifest or archive),
+    `dictionary` (path, null where the card has none), `n_rows`, `n_columns`, `licence` and `citation`.
     """
     folder = data_folder() / card.name
     for file in card.files:
         if not _intact(folder / file.name, file):
             write_file(folder / file.name, _fetch(file), overwrite=True)
-    frame = read(card, folder)
-    text = io.BytesIO()
-    frame.write_csv(text)
-    table = write_file(folder / _table_name(card), text.getvalue(), overwrite=True)
-    dictionary = None
-    if card.dictionary:
-        # JSON is YAML too, and needs no further package to write
-        content = json.dumps(card.dictionary, indent=2, ensure_ascii=False).encode() + b"\n"
-        dictionary = str(write_file(folder / f"{card.name}.dictionary.yaml", content, overwrite=True))
+    made = load(card.writer)(folder) if card.writer else _table(card, folder)
     return {
         "name": card.name,
         "folder": str(folder),
-        "table": str(table),
-        "dictionary": dictionary,
-        "n_rows": frame.shape[0],
-        "n_columns": frame.shape[1],
+        "table": str(made.path),
+        "dictionary": _dictionary(card, folder),
+        "n_rows": made.n_rows,
+        "n_columns": made.n_columns,
         "licence": card.licence,
         "citation": card.citation,
     }
+
+
+def _table(card: Card, folder: Path) -> Written:
+    frame = read(card, folder)
+    text = io.BytesIO()
+    frame.write_csv(text)
+    return Written(write_file(folder / _table_name(card), text.getvalue(), overwrite=True), *frame.shape)
+
+
+def _dictionary(card: Card, folder: Path) -> str | None:
+    if not card.dictionary:
+        return None
+    # JSON is YAML too, and needs no further package to write
+    content = json.dumps(card.dictionary, indent=2, ensure_ascii=False).encode() + b"\n"
+    return str(write_file(folder / f"{card.name}.dictionary.yaml", content, overwrite=True))
 
 
 def _table_name(card: Card) -> str:
@@ -163,7 +215,7 @@ def verify(card: Card, folder: Path | None = None) -> dict[str, Any]:
             )
         if not _intact(path, file):
             raise RequestError(
-                f"the file differs from the SHA-256 of the dataset {card.name}",
+                f"the file differs from the {file.hash_name} of the dataset {card.name}",
                 where=str(path),
                 hint="delete it and get the dataset again",
             )
@@ -171,15 +223,15 @@ def verify(card: Card, folder: Path | None = None) -> dict[str, Any]:
         "name": card.name,
         "folder": None if card.embedded else str(folder),
         "valid": True,
-        "files": [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes} for file in card.files],
+        "files": [asdict(file) for file in card.files],
     }
 
 
 def _intact(path: Path, file: CardFile) -> bool:
-    if not path.is_file() or path.stat().st_size != file.bytes:
+    if not path.is_file() or file.bytes not in (None, path.stat().st_size):
         return False
     with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+        return file.has_hash_of(content)
 
 
 def _fetch(file: CardFile) -> bytes:
@@ -193,9 +245,9 @@ def _fetch(file: CardFile) -> bytes:
         except (OSError, ValueError, http.client.HTTPException) as error:
             tried.append(f"{url}: {getattr(error, 'reason', None) or error}")
             continue
-        if hashlib.sha256(content).hexdigest() == file.sha256:
+        if file.has_hash_of(io.BytesIO(content)):
             return content
-        tried.append(f"{url}: other bytes than the card's SHA-256")
+        tried.append(f"{url}: other bytes than the card's {file.hash_name}")
     raise StorageError(
         "the file could not be fetched (" + ("; ".join(tried) or "the card names no place") + ")",
         where=file.name,
@@ -203,18 +255,19 @@ def _fetch(file: CardFile) -> bytes:
     )
 
 
-def _download(url: str, size: int) -> bytes:
+def _download(url: str, size: int | None) -> bytes:
     """At most `size` bytes of `url`; a longer answer is an error, and so is leaving https on the way."""
-    if size > MAX_BYTES:
+    if size is not None and size > MAX_BYTES:
         raise ValueError(f"the card's {size} bytes are more than the {MAX_BYTES} allowed")
+    most, whose = (MAX_BYTES, "allowed") if size is None else (size, "of the card")
     content = bytearray()
     with _open(url) as answer:
         if not answer.geturl().startswith("https://"):
             raise ValueError("the server led away from https")
         while chunk := answer.read(_CHUNK):
             content += chunk
-            if len(content) > size:
-                raise ValueError(f"more than the {size} bytes of the card")
+            if len(content) > most:
+                raise ValueError(f"more than the {most} bytes {whose}")
     return bytes(content)
 
 
