@@ -1,0 +1,101 @@
+"""One step of training: mixed precision by Lightning Fabric, AdamW, and the moving average of the weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from iatros.imaging.fitting.averaging import MovingAverage
+from iatros.imaging.fitting.batches import Batch
+from iatros.imaging.fitting.losses import RowLoss
+from iatros.imaging.fitting.state import numpy_state, optimiser_arrays, restore_optimiser, torch_state
+from iatros.imaging.models.network import ImageNetwork
+
+_CLIP = 5.0  # only steps that would throw the network far away are shortened
+
+
+class Learner:
+    """A network in training; `average.network` is the one that answers."""
+
+    def __init__(self, network: ImageNetwork, loss: RowLoss, *, weight_decay: float, ema: float) -> None:
+        from lightning.fabric import Fabric
+
+        self.network = network.to(memory_format=_layout(network))  # type: ignore[call-overload]
+        self.loss = loss
+        self.average = MovingAverage(self.network, ema)
+        self.precision = "bf16-mixed" if multiplies_bfloat16() else "32-true"
+        self.optimiser = torch.optim.AdamW(_groups(self.network, weight_decay), lr=0.0, fused=True)
+        with _quiet():
+            self._fabric = Fabric(accelerator="cpu", devices=1, precision=self.precision)
+            self._wrapped, self._stepper = self._fabric.setup(self.network, self.optimiser)
+        self._format = _layout(network)
+
+    def step(self, batch: Batch, labels: torch.Tensor, learning_rate: float) -> float:
+        """Learn from one batch; its mean loss before the step."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+        images = batch.images
+        if images.dim() == (5 if self._format is torch.channels_last_3d else 4):
+            images = images.contiguous(memory_format=self._format)
+        logits = self._wrapped(images, batch.table, batch.lengths)
+        loss = self.loss(logits.float(), labels).mean()
+        self._stepper.zero_grad(set_to_none=True)
+        self._fabric.backward(loss)
+        self._fabric.clip_gradients(self._wrapped, self._stepper, max_norm=_CLIP, error_if_nonfinite=False)
+        self._stepper.step()
+        self.average.update()
+        return float(loss.detach())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything that the next step depends on."""
+        names = {id(parameter): name for name, parameter in self.network.named_parameters()}
+        return {
+            **numpy_state("network", self.network.state_dict()),
+            **numpy_state("average", self.average.network.state_dict()),
+            **optimiser_arrays(self.optimiser, names),
+            "average_steps": np.array(self.average.steps),
+        }
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Go on from what `arrays` kept."""
+        self.network.load_state_dict(torch_state("network", arrays))
+        self.average.network.load_state_dict(torch_state("average", arrays))
+        self.average.steps = int(arrays["average_steps"])
+        restore_optimiser(self.optimiser, arrays, dict(self.network.named_parameters()))
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware; elsewhere it would be slower than float32."""
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
+
+
+def _layout(network: torch.nn.Module) -> torch.memory_format:
+    """Channels last, which is what the convolutions of CPUs compute in."""
+    volumes = any(isinstance(module, torch.nn.Conv3d) for module in network.modules())
+    return torch.channels_last_3d if volumes else torch.channels_last
+
+
+def _groups(network: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Matrices and filters decay; offsets and the scales of normalisations do not."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [each for each in parameters if each.dim() > 1], "weight_decay": weight_decay},
+        {"params": [each for each in parameters if each.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning tells the precision of every network it sets up; the history tells it once."""
+    logger = logging.getLogger("lightning.fabric")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
