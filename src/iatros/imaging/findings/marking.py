@@ -10,6 +10,7 @@ from iatros.imaging.findings.answer import NOTICE, Answer, Software
 MANUFACTURER = "iatros"
 SERIES_NUMBERS = {"sr": 9801, "sc": 9802, "seg": 9803}
 _TITLES = {"sr": "AI findings", "sc": "AI overlay", "seg": "AI segmentation"}
+_WRITER = "Highdicom open-source contributors"
 _NAMES = ("PatientName", "ReferringPhysicianName")
 
 
@@ -73,4 +74,7 @@ def finish(made: Any, source: Any, answer: Answer) -> Any:
     made.SeriesDate, made.SeriesTime = date, time
     if "ContentDate" in made:
         made.ContentDate, made.ContentTime = date, time
+    for item in made.ContributingEquipmentSequence:
+        if item.Manufacturer in (MANUFACTURER, _WRITER):  # not that of the scanner
+            item.ContributionDateTime = f"{date}{time}"
     return made

@@ -75,6 +75,10 @@ def _describe(made: Any, answer: Answer) -> None:
     from pydicom.sr.codedict import codes
 
     made.ConversionType = "WSD"
+    made.DateOfSecondaryCapture, made.TimeOfSecondaryCapture = (
+        answer.at.strftime("%Y%m%d"),
+        answer.at.strftime("%H%M%S"),
+    )
     made.ImageType = ["DERIVED", "SECONDARY"]
     made.PatientOrientation = ""  # the picture may come from any plane
     made.Laterality = ""

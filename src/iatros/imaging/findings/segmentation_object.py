@@ -41,6 +41,8 @@ def segmentation(answer: Answer) -> Any:
         **device(answer.software),
         **identity(answer, "seg"),
     )
+    for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
+        item.DimensionOrganizationUID = answer.uid("seg", "dimensions")  # by itself another one at every call
     if "FrameOfReferenceUID" not in made:
         made.PatientOrientation = answer.sources[0].get("PatientOrientation", "")
     return finish(made, answer.sources[0], answer)
