@@ -41,6 +41,7 @@ def show(finished: Finished, *, as_json: bool, told: Sequence[str] = ()) -> None
     ]
     if finished.table:
         tables.append(first_rows(finished.table))
+    tables.append(refused_table(result.get("refused")))
     if not result.get("metrics") and not finished.table:
         tables.insert(0, facts(result))
     for table in tables:
@@ -155,14 +156,30 @@ def _bar_table(title: str, bars: Sequence[tuple[str, float]], *, signed: bool) -
 
 
 def first_rows(table: Mapping[str, Sequence[Any]]) -> Table:
-    """The first rows of an answer, and how many more there are."""
+    """The first rows of an answer without the columns that are empty in them, and how many more there are."""
     n = len(next(iter(table.values()), ()))
     shown = min(n, FIRST_ROWS)
-    drawn = new_table("answers", [printable(name) for name in table])
+    filled = {
+        name: column for name, column in table.items() if any(column[k] is not None for k in range(shown))
+    }
+    drawn = new_table("answers", [printable(name) for name in filled])
     for row in range(shown):
-        drawn.add_row(*[_cell(column[row]) for column in table.values()])
+        drawn.add_row(*[_cell(column[row]) for column in filled.values()])
     if n > shown:
         drawn.caption = f"{n - shown} more; --out FILE.csv or --json gives all"
+    return drawn
+
+
+def refused_table(refused: Any) -> Table | None:
+    """Files that were refused by name, the first ones, each with its reason; None where there are none."""
+    named = [one for one in refused or () if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
+    if not named:
+        return None
+    drawn = new_table("refused", ["name", "reason"], numbers=False)
+    for one in named[:FIRST_ROWS]:
+        drawn.add_row(printable(one["name"]), printable(one.get("reason")))
+    if len(named) > FIRST_ROWS:
+        drawn.caption = f"{len(named) - FIRST_ROWS} more; --json gives all"
     return drawn
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +38,19 @@ def open_collection(
     from iatros.imaging.cache import CachedPixels, cache_folder
     from iatros.imaging.sources.decoding import Reading
     from iatros.imaging.sources.grey import parse_window
+    from iatros.imaging.sources.inline import private_folder
     from iatros.imaging.sources.joining import join_table
     from iatros.imaging.sources.rows import Roles
 
     reading = Reading(str(cache_folder()), parse_window(window))
     roles = Roles(subject, site, split)
-    if isinstance(reference, Path):
-        source, gathered = _from_path(reference, context, reading, roles)
-        root, temporary = reference if reference.is_dir() else reference.parent, None
-    else:
-        raise InputError("images are a path, a DICOMweb address, or a list of files with name and content")
+    temporary = None if isinstance(reference, Path) else private_folder()
+    try:
+        source, root, gathered = _opened(reference, temporary, context, reading, roles)
+    except BaseException:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise
     collection = Collection(
         source=source,
         records=tuple(gathered.records),
@@ -55,6 +60,39 @@ def open_collection(
         root=str(root),
     )
     return collection if table is None else join_table(collection, table, roles)
+
+
+def _opened(
+    reference: Any, temporary: Path | None, context: Context, reading: Any, roles: Any
+) -> tuple[str, Path, Any]:
+    """The source, the folder that names are relative to, and what was read."""
+    if isinstance(reference, Path):
+        source, gathered = _from_path(reference, context, reading, roles)
+        return source, reference if reference.is_dir() else reference.parent, gathered
+    assert temporary is not None
+    files = temporary / "files"
+    files.mkdir()
+    if isinstance(reference, str) and reference.startswith(("http://", "https://")):
+        from iatros.imaging.sources.dicomweb import fetch_dicomweb
+
+        fetch_dicomweb(reference, files, context)
+        return "dicomweb", files, _folder(files, context, reading)
+    if isinstance(reference, list):
+        from iatros.imaging.sources.inline import write_inline
+
+        refused = write_inline(reference, files)
+        # the pixels of a request leave the machine with it
+        gathered = _folder(files, context, replace(reading, cache=str(temporary / "pixels")))
+        gathered.refused = [*refused, *gathered.refused]
+        return "inline", files, gathered
+    raise InputError("images are a path, a DICOMweb address, or a list of files with name and content")
+
+
+def _folder(folder: Path, context: Context, reading: Any) -> Any:
+    from iatros.imaging.sources.files import Gathered
+    from iatros.imaging.sources.folder import read_folder
+
+    return read_folder(folder, context, reading)[1] if any(folder.iterdir()) else Gathered()
 
 
 def _from_path(path: Path, context: Context, reading: Any, roles: Any) -> tuple[str, Any]:

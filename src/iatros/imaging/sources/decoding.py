@@ -126,7 +126,7 @@ def file_hash(path: str | Path) -> str:
         if size == 0:
             raise UnreadableError("the file is empty")
         if size > MAX_FILE_BYTES:
-            raise UnreadableError(f"the file has {size:,} bytes, more than the {MAX_FILE_BYTES:,} allowed")
+            raise UnreadableError(f"the file is too large: {size:,} bytes, {MAX_FILE_BYTES:,} are allowed")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

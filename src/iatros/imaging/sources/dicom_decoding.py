@@ -71,13 +71,21 @@ def _planes(paths: Sequence[str], members: Sequence[Sequence[int]]) -> list[_Pla
     planes = []
     for file, frame in members:
         if file not in opened:
-            dataset = parse(Path(paths[file]).read_bytes())
-            opened[file] = (dataset, stored_values(dataset, paths[file]))
+            opened[file] = _opened(paths[file], alone=len(paths) == 1)
         planes.append(_Plane(*opened[file], frame))
         uses[file] -= 1
         if not uses[file]:
             del opened[file]
     return planes
+
+
+def _opened(path: str, *, alone: bool) -> tuple[Any, np.ndarray]:
+    try:
+        dataset = parse(Path(path).read_bytes())
+        return dataset, stored_values(dataset, path)
+    except UnreadableError as error:
+        reason = error.message if alone else f"{Path(path).name}: {error.message}"
+        raise UnreadableError(reason) from None
 
 
 def _grey(planes: list[_Plane], window: tuple[float, float] | None, flags: list[str]) -> np.ndarray:

@@ -71,6 +71,8 @@ class Header:
     person: dict[str, Any]
     """Fields of `ImageRecord` about the patient and the machine."""
     flags: tuple[str, ...]
+    broken: str | None = None
+    """Why its pixels cannot be read, where that shows without decoding; the series it belongs to is not whole."""
 
     @property
     def is_slice(self) -> bool:
@@ -210,6 +212,7 @@ def _header(file: Found) -> Header | Directory:
         },
         person=_person(dataset),
         flags=_flags(dataset, frames, planes),
+        broken=cut_short(dataset),
     )  # fmt: skip
 
 
@@ -238,6 +241,19 @@ def frames_of(dataset: Any) -> int:
         return int(said) if said not in (None, "") else 1
     except (TypeError, ValueError):
         raise UnreadableError("the number of frames is not a number") from None
+
+
+def cut_short(dataset: Any) -> str | None:
+    """How many bytes of uncompressed pixels are missing, in words; None where all are there, or compressed."""
+    if transfer_syntax(dataset).is_encapsulated or "PixelData" not in dataset:
+        return None
+    samples = int(dataset.get("SamplesPerPixel") or 1)
+    bits = int(dataset.Rows) * int(dataset.Columns) * frames_of(dataset) * samples
+    bits *= int(dataset.get("BitsAllocated") or 0)
+    if dataset.PhotometricInterpretation == "YBR_FULL_422":
+        bits = bits // 3 * 2
+    expected, got = -(-bits // 8), len(dataset.PixelData or b"")
+    return f"the pixels are cut short: {got:,} of {expected:,} bytes are there" if got < expected else None
 
 
 def _pixel_hash(dataset: Any) -> str:
@@ -302,7 +318,7 @@ def _person(dataset: Any) -> dict[str, Any]:
 def _age(dataset: Any) -> float | None:
     """Years, from the patient's age (`045Y`, `006M`) or from the dates of birth and study."""
     said = re.fullmatch(r"(\d{1,3})([YMWD]?)", str(dataset.get("PatientAge") or "").strip().upper())
-    if said:
+    if said and (int(said[1]) or said[2] != "Y"):  # 000Y stands for nothing: infants have months or days
         return round(int(said[1]) * _UNITS[said[2] or "Y"], 2)
     born, seen = (_date(dataset, name) for name in ("PatientBirthDate", "StudyDate"))
     if born is None or seen is None:

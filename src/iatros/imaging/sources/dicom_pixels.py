@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from iatros.imaging.sources.dicom_header import frames_of, transfer_syntax
+from iatros.imaging.sources.dicom_header import cut_short, frames_of, transfer_syntax
 from iatros.imaging.sources.limits import UnreadableError, check_size
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -29,7 +29,9 @@ def stored_values(dataset: Any, path: str) -> np.ndarray:
         raise UnreadableError(f"the photometric interpretation {kind[:20]} is not read")
     frames = frames_of(dataset)
     check_size(int(dataset.Rows), int(dataset.Columns), frames)
-    _check_length(dataset, frames)
+    short = cut_short(dataset)
+    if short is not None:
+        raise UnreadableError(short)
     values = _decoded(dataset, path)
     values = values.reshape(frames, *values.shape[1 if frames > 1 else 0 :])
     if kind in _COLOUR and (values.ndim != 4 or values.shape[-1] != 3):
@@ -39,21 +41,6 @@ def stored_values(dataset: Any, path: str) -> np.ndarray:
     if values.ndim != 3 and kind in GREY:
         raise UnreadableError("a grey image has one sample per pixel, this one has more")
     return values if kind in _COLOUR else _used_bits(dataset, values)
-
-
-def _check_length(dataset: Any, frames: int) -> None:
-    """Whether uncompressed pixels are all there, said in numbers rather than in a decoder's words."""
-    if transfer_syntax(dataset).is_encapsulated or "PixelData" not in dataset:
-        return
-    samples = int(dataset.get("SamplesPerPixel") or 1)
-    bits = (
-        int(dataset.Rows) * int(dataset.Columns) * frames * samples * int(dataset.get("BitsAllocated") or 0)
-    )
-    if dataset.PhotometricInterpretation == "YBR_FULL_422":
-        bits = bits // 3 * 2
-    expected, got = -(-bits // 8), len(dataset.PixelData or b"")
-    if got < expected:
-        raise UnreadableError(f"the pixels are cut short: {got:,} of {expected:,} bytes are there")
 
 
 def _decoded(dataset: Any, path: str) -> np.ndarray:
@@ -134,6 +121,13 @@ def _from_palette(dataset: Any, values: np.ndarray) -> np.ndarray:
     from pydicom.pixels import apply_color_lut
 
     try:
-        return np.asarray(apply_color_lut(values, dataset))[..., :3]
+        colours = np.asarray(apply_color_lut(values, dataset))[..., :3]
     except Exception as error:
         raise UnreadableError(f"the colour palette cannot be used ({type(error).__name__})") from None
+    if (
+        colours.dtype == np.uint16
+    ):  # many palettes of 8 bits are written as 16, with the lower byte empty or repeated
+        high, low = colours >> 8, colours & 255
+        if not low.any() or np.array_equal(high, low):
+            return high.astype(np.uint8)
+    return colours

@@ -52,7 +52,9 @@ def sort_out(headers: Sequence[Header], *, alone: bool = False) -> Sorted:
     answer = Sorted()
     series: dict[tuple[str, str], list[Header]] = defaultdict(list)
     for header in headers:
-        if len(header.planes) > 1:
+        if header.broken is not None and (alone or not header.is_slice or header.series is None):
+            answer.refused.append(Refused(header.name, header.broken))
+        elif len(header.planes) > 1:
             _frames(header, answer)
         elif alone or header.series is None:
             answer.stacks.append(_single(header))
@@ -67,19 +69,30 @@ def _series(members: list[Header], answer: Sorted) -> None:
     placed = [header for header in members if header.is_slice]
     loose = [header for header in members if not header.is_slice]
     if len(loose) > 1 and loose[0].modality in _IN_STACKS:
-        reason = f"{len(loose)} slices do not say where they lie (ImagePositionPatient), so that their order is unknown"
+        reason = f"slices do not say where they lie, and their order is not known: {len(loose)} slices"
         answer.refused.append(Refused(_series_name(loose), reason))
     else:
         answer.stacks += [_single(header) for header in loose]
     groups = [group for part in _alike(placed) for group in _apart(part, answer)]
     several = sum(len(group) > 1 for group, _ in groups) > 1
     for number, (group, flags) in enumerate(groups, start=1):
-        if len(group) == 1:
+        broken = [header for header in group if header.broken is not None]
+        if broken:
+            _refuse_broken(broken, group, answer)
+        elif len(group) == 1:
             answer.stacks.append(_single(group[0], flags))
-            continue
-        name = _series_name(group) + (f"#{number}" if several else "")
-        planes = [(place, header.planes[0]) for place, header in enumerate(group)]
-        _add_volume(name, tuple(group), planes, flags, answer)
+        else:
+            name = _series_name(group) + (f"#{number}" if several else "")
+            planes = [(place, header.planes[0]) for place, header in enumerate(group)]
+            _add_volume(name, tuple(group), planes, flags, answer)
+
+
+def _refuse_broken(broken: list[Header], group: list[Header], answer: Sorted) -> None:
+    """Refuse the slices that are cut short, and the rest of their series, which is not whole without them."""
+    answer.refused += [Refused(header.name, header.broken or "") for header in broken]
+    if len(group) > len(broken):
+        reason = f"a slice of the series cannot be read: {broken[0].name} ({len(group)} slices)"
+        answer.refused.append(Refused(_series_name(group), reason))
 
 
 def _frames(header: Header, answer: Sorted) -> None:
@@ -178,28 +191,31 @@ def _apart(group: list[Header], answer: Sorted) -> list[tuple[list[Header], tupl
     )
     if not _collide(kept):
         return [(kept, flags)]
+    if not _spread(kept):  # images of one plane, as over time: no stack of slices
+        return [([header], flags) for header in kept]
     for mark in kept[0].marks:
         parts: dict[str, list[Header]] = defaultdict(list)
         for header in kept:
             parts[header.marks.get(mark, "")].append(header)
         if len(parts) > 1 and not any(_collide(part) for part in parts.values()):
             return [(part, flags) for part in parts.values()]
-    reason = f"different slices lie at one place, and nothing tells them apart ({len(kept)} slices)"
+    reason = f"different slices lie at one place, and nothing tells them apart: {len(kept)} slices"
     answer.refused.append(Refused(_series_name(kept), reason))
     return []
 
 
 def _without_duplicates(group: list[Header], answer: Sorted) -> tuple[list[Header], int]:
-    """The first of files that hold the same slice; the others are refused by name."""
+    """The first of files that hold the same slice, and that is whole; the others are refused by name."""
     seen: dict[tuple, str] = {}
     kept = []
-    for header in group:
+    for header in sorted(group, key=lambda header: header.broken is not None):
         keys = [("pixels", header.pixels, _place(header)), ("instance", header.instance, None)]
         same = next((seen[key] for key in keys if key[1] and key in seen), None)
         if same is None:
             kept.append(header)
         else:
-            answer.refused.append(Refused(header.name, f"the same slice as {same}, left out"))
+            reason = header.broken or f"the same slice as another, left out: {same}"
+            answer.refused.append(Refused(header.name, reason))
         for key in keys:
             seen.setdefault(key, header.name)
     return kept, len(group) - len(kept)
@@ -215,6 +231,13 @@ def _collide(group: Sequence[Header]) -> bool:
     return bool((np.diff(places) < _SAME_PLACE_MM).any())
 
 
+def _spread(group: Sequence[Header]) -> bool:
+    """Whether the planes lie at more than one place along their normal."""
+    normal = _normal(group[0].planes[0])
+    places = [float(np.dot(header.planes[0].position or (), normal)) for header in group]
+    return max(places) - min(places) >= _SAME_PLACE_MM
+
+
 def _usual(distances: np.ndarray) -> float:
     """The lower median: of two different distances the smaller one, since slices get lost and are not added."""
     return float(np.sort(distances)[(len(distances) - 1) // 2])
@@ -223,7 +246,7 @@ def _usual(distances: np.ndarray) -> float:
 def _gap(distances: np.ndarray, places: np.ndarray, files: list[str]) -> str | None:
     """Why the slices are no regular stack, or None where they are."""
     if (distances < _SAME_PLACE_MM).any():
-        return f"different slices lie at one place, {places[int(np.argmin(distances))]:.2f} mm"
+        return f"different slices lie at one place: {places[int(np.argmin(distances))]:.2f} mm"
     usual = _usual(distances)
     wide = np.flatnonzero(distances > usual * (1 + _GAP) + _SAME_PLACE_MM)
     narrow = np.flatnonzero(distances < usual * (1 - _GAP) - _SAME_PLACE_MM)
@@ -233,7 +256,7 @@ def _gap(distances: np.ndarray, places: np.ndarray, files: list[str]) -> str | N
     at = int(odd[0])
     after = f"after {PurePosixPath(files[at]).name} at {places[at]:.2f} mm"
     what = "a slice is missing" if len(wide) else "the slices are not evenly spaced"
-    return f"{what} {after}: the next is {distances[at]:.2f} mm away, others {usual:.2f} mm"
+    return f"{what}: {after} the next is {distances[at]:.2f} mm away, others {usual:.2f} mm"
 
 
 def _geometry(
@@ -251,7 +274,7 @@ def _geometry(
     matrix[:3, 3] = first.position
     matrix[:2] *= -1  # the patient's left and back are positive in DICOM, right and front in NIfTI
     rows = tuple(tuple(float(x) for x in row) for row in matrix + 0.0)
-    return (distance, *first.spacing), rows
+    return (round(distance, 6), *first.spacing), rows
 
 
 def _normal(plane: Plane) -> np.ndarray:

@@ -27,10 +27,10 @@ class UnreadableError(InputError):
 def check_size(rows: int, columns: int, frames: int = 1) -> None:
     """Raise UnreadableError where an image would be larger than the limits, or has no pixels at all."""
     if min(rows, columns, frames) < 1:
-        raise UnreadableError(f"an image of {rows} x {columns} pixels and {frames} frames has none")
+        raise UnreadableError(f"an image without pixels: {frames} frames of {rows} x {columns}")
     if rows * columns > MAX_PLANE_PIXELS:
-        raise UnreadableError(f"{rows} x {columns} pixels are more than the {MAX_PLANE_PIXELS:,} allowed")
+        raise UnreadableError(f"too many pixels: {rows} x {columns}, {MAX_PLANE_PIXELS:,} are allowed")
     if rows * columns * frames > MAX_VOXELS:
         raise UnreadableError(
-            f"{frames} frames of {rows} x {columns} pixels are more than the {MAX_VOXELS:,} allowed"
+            f"too many pixels: {frames} frames of {rows} x {columns}, {MAX_VOXELS:,} are allowed"
         )

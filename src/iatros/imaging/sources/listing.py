@@ -63,7 +63,7 @@ def look_at(path: Path, name: str) -> Found | Refused:
     if size == 0:
         return Refused(name, "the file is empty")
     if size > MAX_FILE_BYTES:
-        return Refused(name, f"the file has {size:,} bytes, more than the {MAX_FILE_BYTES:,} allowed")
+        return Refused(name, f"the file is too large: {size:,} bytes, {MAX_FILE_BYTES:,} are allowed")
     kind = kind_of(head, path)
     if kind in ("dicom", "raster", "nifti"):
         return Found(name, path, kind, size)
