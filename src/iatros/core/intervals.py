@@ -90,13 +90,19 @@ def proportion(
     if n_groups == n:
         low, high = wilson(float(np.sum(hits)), n, confidence_level)
         return Metric(value, low, high, n, n_events, "Wilson")
-    effective = float(n_groups)
-    if 0 < value < 1:
-        residual = np.bincount(codes, weights=hits - value, minlength=n_groups)
-        variance = n_groups / max(n_groups - 1, 1) * float(residual @ residual) / n**2
-        effective = min(max(value * (1 - value) / variance, 1.0), n) if variance > 0 else float(n_groups)
+    effective = effective_rows(hits, codes, n_groups)
     low, high = wilson(value * effective, effective, confidence_level)
     return Metric(value, low, high, n, n_events, f"Wilson at the effective number over {n_groups} patients")
+
+
+def effective_rows(hits: np.ndarray, codes: np.ndarray, n_groups: int) -> float:
+    """As how many independent rows the share of true values in `hits` (n,) is known, for groups `codes` (n,)."""
+    n, value = len(hits), float(np.mean(hits))
+    if n_groups == n or not 0 < value < 1:
+        return float(n_groups)
+    residual = np.bincount(codes, weights=hits - value, minlength=n_groups)
+    variance = n_groups / max(n_groups - 1, 1) * float(residual @ residual) / n**2
+    return min(max(value * (1 - value) / variance, 1.0), n) if variance > 0 else float(n_groups)
 
 
 def group_codes(groups: np.ndarray | None, n: int) -> tuple[np.ndarray, int]:
