@@ -11,16 +11,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 import uuid
-import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 from iatros.core.errors import RequestError
-from iatros.imaging.deidentification_rules import GENERIC, IDENTITY, RULES, by_group, by_representation
+from iatros.imaging.deidentification_rules import (
+    GENERIC,
+    IDENTITY,
+    MEANINGS,
+    RULES,
+    by_group,
+    by_representation,
+)
+from iatros.imaging.sources.dicom_header import quiet
 from iatros.version import __version__
 
 _LEAST_DAYS, _MOST_DAYS = 365, 3650
@@ -87,14 +96,32 @@ def deidentify(dataset: Any, keyed: Keyed) -> tuple[Any, tuple[Removal, ...]]:
     it was de-identified.
     """
     subject = _text(dataset, "PatientID").strip() or _text(dataset, "StudyInstanceUID") or "unknown"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote the values that they complain of
+    with quiet():
         work = _Work(keyed, keyed.pseudonym(subject), keyed.days(subject), _identifying(dataset))
         clean = work.clean(dataset)
         clean.PatientID = clean.PatientName = work.pseudonym
         _state(clean, keyed)
         _rename_file(clean, dataset, keyed)
     return clean, tuple(sorted(work.removals))
+
+
+def secret_of_environment() -> str | None:
+    """IATROS_DEIDENTIFICATION_KEY, for actions whose request has no key; None where it is not set."""
+    return os.environ.get("IATROS_DEIDENTIFICATION_KEY") or None
+
+
+def removal_rows(removed: Mapping[Removal, int]) -> list[dict[str, Any]]:
+    """What was done to each attribute and in how many objects, as plain values for a result."""
+    return [
+        {
+            "tag": removal.tag,
+            "keyword": removal.keyword,
+            "action": removal.action,
+            "meaning": MEANINGS[removal.action],
+            "n": count,
+        }
+        for removal, count in sorted(removed.items())
+    ]
 
 
 def burnt_in(dataset: Any) -> str | None:

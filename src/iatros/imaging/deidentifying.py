@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,17 +13,16 @@ from typing import Any
 
 from iatros.core.context import Context, Produced
 from iatros.core.errors import InputError, LimitError
-from iatros.imaging.deidentification import Keyed, Removal, burnt_in
+from iatros.imaging.deidentification import Keyed, Removal, burnt_in, removal_rows
 from iatros.imaging.deidentification import deidentify as deidentify_dataset
-from iatros.imaging.deidentification_rules import MEANINGS
 from iatros.imaging.findings.writing import encoded
 from iatros.imaging.requests import DeidentifyRequest
 from iatros.imaging.schema import Refused
-from iatros.imaging.sources.limits import MAX_INLINE_BYTES, MAX_INLINE_FILES
+from iatros.imaging.sources.dicom_header import DIRECTORY, parse, quiet
+from iatros.imaging.sources.limits import MAX_INLINE_BYTES, MAX_INLINE_FILES, UnreadableError
 
 MAX_BYTES = 2 * 1024**3
 """Bytes of the copies of one run, which are held in memory until all of them are made."""
-_MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
 @dataclass
@@ -68,16 +65,7 @@ def deidentify(request: DeidentifyRequest, context: Context) -> Produced:
         "n_patients": len(done.patients),
         "n_refused": len(done.refused),
         "n_flagged": len(done.flagged),
-        "removed": [
-            {
-                "tag": removal.tag,
-                "keyword": removal.keyword,
-                "action": removal.action,
-                "meaning": MEANINGS[removal.action],
-                "n": count,
-            }
-            for removal, count in sorted(done.removed.items())
-        ],
+        "removed": removal_rows(done.removed),
         "flagged": done.flagged,
         "refused": [{"name": one.name, "reason": one.reason} for one in done.refused],
         "notes": notes,
@@ -90,8 +78,7 @@ def _one(name: str, source: Path | bytes, keyed: Keyed, done: _Done) -> None:
     if dataset is None:
         return
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             clean, removals = deidentify_dataset(dataset, keyed)
             content = encoded(clean)
             reason = burnt_in(dataset)
@@ -129,16 +116,16 @@ def _free_path(clean: Any, content: bytes, documents: dict[str, bytes]) -> str |
 
 def _read(name: str, source: Path | bytes, done: _Done) -> Any | None:
     """The dataset of one file; None, and a row among the refused, where it is no object that can be copied."""
-    import pydicom
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(io.BytesIO(source) if isinstance(source, bytes) else source, force=True)
+        with quiet():
+            dataset = parse(source if isinstance(source, bytes) else source.read_bytes())
             kind, instance = dataset.get("SOPClassUID"), dataset.get("SOPInstanceUID")
-            directory = dataset.file_meta.get("MediaStorageSOPClassUID") == _MEDIA_DIRECTORY
-    except Exception as error:  # pydicom raises almost anything on damaged files
-        done.refused.append(Refused(name, f"a damaged DICOM file ({type(error).__name__})"))
+            directory = dataset.file_meta.get("MediaStorageSOPClassUID") == DIRECTORY
+    except UnreadableError as error:
+        done.refused.append(Refused(name, error.message))
+        return None
+    except Exception as error:  # a damaged file can fail in any way; what it says may hold patient data
+        done.refused.append(Refused(name, f"the DICOM file is damaged ({type(error).__name__})"))
         return None
     if directory:
         reason = "a DICOMDIR names patients and files; have one made anew for the copies"

@@ -75,11 +75,13 @@ class Software:
 class Mask:
     """A label map on the grid of the source: (slices, rows, columns) or (rows, columns), 0 is background.
 
-    `labels` names the values 1, 2, ... in their order.
+    `labels` names the values 1, 2, ... in their order. `affine` leads from (slice, row, column) to RAS+
+    coordinates in mm, as in an `ImageRecord`; None for single images and where the source says no place.
     """
 
     array: np.ndarray
     labels: tuple[str, ...]
+    affine: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 from iatros.imaging.findings.answer import NOTICE, Answer, Software
@@ -56,7 +55,12 @@ def equipment(answer: Answer) -> Any:
 
 def nameless(source: Any) -> Any:
     """A shallow copy of a header without names: highdicom prints those that it finds unusual."""
-    bare = copy(source)
+    from pydicom.dataset import Dataset
+
+    bare = Dataset()
+    for element in source:
+        if element.keyword not in _NAMES:
+            bare.add(element)
     for keyword in _NAMES:
         setattr(bare, keyword, "")
     return bare

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -11,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from iatros.core.context import Context
 from iatros.core.errors import InputError, LimitError, RequestError, unknown_name
 from iatros.imaging.pacs import MAX_BYTES, MAX_INSTANCES, DicomWeb
+from iatros.imaging.sources.dicom_header import quiet
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _OTHER_KINDS = frozenset(
@@ -24,8 +24,8 @@ def fetch_dicomweb(address: str, folder: Path, context: Context) -> list[Path]:
 
     `address` is the root of the services and a query in DICOM keywords or tags:
     `https://pacs/dicom-web?Modality=CT&StudyDate=20240101-20241231&limit=50`; `limit` is a number of series.
-    Credentials come from the environment (see `pacs`). Raises RequestError (a word of the query is unknown), InputError (the
-    server cannot be reached, refuses, or nothing matches), AuthenticationError, and LimitError.
+    Credentials come from the environment (see `pacs`). Raises UnknownNameError (a word of the query), InputError
+    (the server cannot be reached, or nothing matches), AuthenticationError, and LimitError.
     """
     root, filters, limit = parse_address(address)
     server = DicomWeb(root)
@@ -33,7 +33,9 @@ def fetch_dicomweb(address: str, folder: Path, context: Context) -> list[Path]:
     if "Modality" not in filters and "SeriesInstanceUID" not in filters:
         series = [one for one in series if one.get("Modality") not in _OTHER_KINDS]
     if not series:
-        raise InputError("no series matches the DICOMweb query", where=root, hint="use fewer or wider filters")
+        raise InputError(
+            "no series matches the DICOMweb query", where=root, hint="use fewer or wider filters"
+        )
     files: list[Path] = []
     total = 0
     with context.progress.step("fetch series", total=len(series)) as step:
@@ -85,8 +87,7 @@ def _write(instance: Any, folder: Path) -> Path:
         raise InputError("the PACS sent an object with a UID that is none")
     path = folder.joinpath(*names[:2], f"{names[2]}.dcm")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote the values that they complain of
+    with quiet():
         instance.save_as(path, enforce_file_format=True)
     return path
 

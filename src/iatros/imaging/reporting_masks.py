@@ -1,0 +1,92 @@
+"""From segmented images to the plain answer that hospital documents are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from iatros.core.bundle import Bundle
+from iatros.core.context import Context
+from iatros.imaging.findings import Answer, Mask, Quantity
+from iatros.imaging.reporting_answers import Sources, software, time_of
+from iatros.imaging.schema import ImageRecord
+
+_COLOURS = np.array(
+    [
+        [230, 159, 0],
+        [86, 180, 233],
+        [0, 158, 115],
+        [240, 228, 66],
+        [0, 114, 178],
+        [213, 94, 0],
+        [204, 121, 167],
+    ],
+    dtype=np.float32,
+)
+"""Okabe and Ito, distinct for every kind of colour vision."""
+_OPAQUE = 0.5
+_KEY_SLICES = 3
+
+
+def answers_of_masks(
+    bundle: Bundle,
+    masks: Iterable[tuple[ImageRecord, np.ndarray]],
+    labels: tuple[str, ...],
+    sources: Sources,
+    context: Context,
+) -> Iterator[tuple[Answer, str | None]]:
+    """The answer to each record, with its label map, the size of each structure, and a picture; never refused.
+
+    `masks` are label maps on the grid of their record, (slices, rows, columns) or (rows, columns), in which
+    `labels` names the values 1, 2, ...
+    """
+    for record, mask in masks:
+        headers, remarks = sources.headers(record)
+        planes = mask if mask.ndim == 3 else mask[None]
+        order = np.argsort(-(planes > 0).reshape(len(planes), -1).sum(axis=1), kind="stable")
+        keys = tuple(int(k) for k in order[:_KEY_SLICES] if planes[k].any()) if mask.ndim == 3 else ()
+        answer = Answer(
+            record=record.name,
+            record_sha256=record.sha256,
+            run_id=context.run_id,
+            at=time_of(context.run_id),
+            software=software(bundle),
+            quantities=tuple(
+                size_of(mask == value, name, record) for value, name in enumerate(labels, start=1)
+            ),
+            sources=headers,
+            flags=record.flags,
+            overlay=coloured(_plane(sources.collection.pixels(record), int(order[0])), planes[order[0]]),
+            overlay_method="segmentation",
+            mask=Mask(mask, labels, record.affine),
+            key_slices=keys,
+            notes=tuple(remarks),
+        )
+        yield answer, None
+
+
+def size_of(inside: np.ndarray, name: str, record: ImageRecord) -> Quantity:
+    """The volume of a structure in millilitres or its area in square millimetres; its voxels without a spacing."""
+    count = int(np.count_nonzero(inside))
+    spacing = record.spacing_mm
+    if spacing is None or len(spacing) != inside.ndim:
+        return Quantity(f"size of {name}", float(count), "1", "voxels")
+    size = count * float(np.prod(spacing))
+    if inside.ndim == 3:
+        return Quantity(f"volume of {name}", size / 1000, "mL", "millilitre")
+    return Quantity(f"area of {name}", size, "mm2", "square millimetre")
+
+
+def coloured(plane: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """RGB uint8 (rows, columns, 3): pixels (channels, rows, columns) in 0 to 1 with each label in its colour."""
+    grey = np.broadcast_to(np.moveaxis(plane, 0, -1), (*plane.shape[1:], 3)) * 255
+    marked = labels > 0
+    shown = grey.copy()
+    shown[marked] = (1 - _OPAQUE) * grey[marked] + _OPAQUE * _COLOURS[(labels[marked] - 1) % len(_COLOURS)]
+    return np.round(shown).astype(np.uint8)
+
+
+def _plane(pixels: np.ndarray, k: int) -> np.ndarray:
+    plane = pixels[:, k] if pixels.ndim == 4 else pixels
+    return plane.astype(np.float32) / np.iinfo(plane.dtype).max
