@@ -9,6 +9,9 @@ import numpy as np
 
 Spacing = tuple[float, ...]
 
+_TOWARDS = np.array([[0, 0, 1], [0, -1, 0], [-1, 0, 0]])
+"""Head, back and left, as directions in RAS+ coordinates."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -37,24 +40,22 @@ class Turn:
 
 
 def canonical(affine: tuple[tuple[float, ...], ...] | None, n_axes: int) -> Turn:
-    """The turn after which the axes of a volume run most nearly upwards, forwards and to the right of the patient.
+    """The turn after which slices run to the head, rows to the back and columns to the left, as in axial DICOM.
 
-    `affine` is that of an `ImageRecord`; without one, and for single images, nothing is turned.
+    `affine` is that of an `ImageRecord`. Oblique axes are named after the direction they are nearest to; without an
+    affine, and for single images, nothing is turned.
 
-    >>> canonical(((0, 0, 1, 0), (0, 1, 0, 0), (-2, 0, 0, 0), (0, 0, 0, 1)), 3)
-    Turn(axes=(0, 1, 2), reversed_axes=(0,))
+    >>> canonical(((0, 0, -1, 0), (0, 1, 0, 0), (2, 0, 0, 0), (0, 0, 0, 1)), 3)
+    Turn(axes=(0, 1, 2), reversed_axes=(1,))
     """
     if affine is None or n_axes != 3:
         return Turn(tuple(range(n_axes)))
     columns = np.asarray(affine, dtype=np.float64)[:3, :3]
-    directions = columns / np.linalg.norm(columns, axis=0)
-    towards = (2, 1, 0)  # superior, anterior, right are the third, second and first coordinate
+    directions = _TOWARDS @ (columns / np.linalg.norm(columns, axis=0))
     best = max(
-        permutations(range(3)),
-        key=lambda axes: sum(abs(directions[towards[k], axis]) for k, axis in enumerate(axes)),
+        permutations(range(3)), key=lambda axes: sum(abs(directions[k, axis]) for k, axis in enumerate(axes))
     )
-    backwards = tuple(k for k, axis in enumerate(best) if directions[towards[k], axis] < 0)
-    return Turn(best, backwards)
+    return Turn(best, tuple(k for k, axis in enumerate(best) if directions[k, axis] < 0))
 
 
 def resampled_shape(shape: tuple[int, ...], spacing: Spacing, wanted: Spacing) -> tuple[int, ...]:

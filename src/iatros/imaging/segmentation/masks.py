@@ -14,8 +14,8 @@ from iatros.imaging.schema import ImageRecord
 MOST_STRUCTURES = 64
 """Highest label value; more values than that are a grey image, not a label map."""
 
-_CLOSE_MM = 0.05
-"""How far the corners of an image and its label map may lie apart, in voxels of the image."""
+_CLOSE = 0.05
+"""How far the corners of an image and its label map may lie apart, in voxels."""
 
 
 class MaskError(InputError):
@@ -89,39 +89,45 @@ def _nifti(path: Path, record: ImageRecord) -> np.ndarray:
         )
     if record.affine is None:
         raise MaskError("the image has no place in space to fit the label map to", where=record.mask)
-    return aligned(values, np.asarray(image.affine, dtype=np.float64), record)
+    affine, wanted = np.asarray(image.affine, dtype=np.float64), np.asarray(record.affine, dtype=np.float64)
+    return aligned(values, affine, record.shape[1:], wanted, where=record.mask)
 
 
-def aligned(values: np.ndarray, affine: np.ndarray, record: ImageRecord) -> np.ndarray:
-    """`values` (i, j, k) on the grid that `affine` (voxel to mm) says, in the voxel order of `record`'s pixels.
+def aligned(
+    values: np.ndarray,
+    affine: np.ndarray,
+    shape: tuple[int, ...],
+    wanted: np.ndarray,
+    *,
+    where: str | None = None,
+) -> np.ndarray:
+    """`values` on the grid of `affine` (voxel to mm, 4 x 4), in the voxel order of a grid `shape` with affine `wanted`.
 
     The two grids must be the same voxels but for the order and direction of the axes; raises MaskError
     otherwise. Nothing is interpolated.
     """
-    to_values = np.linalg.inv(affine) @ np.asarray(record.affine, dtype=np.float64)
+    to_values = np.linalg.inv(affine) @ wanted
     turn = np.round(to_values[:3, :3])
-    spatial = record.shape[1:]
     is_turn = (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all()
-    if not is_turn or tuple(np.abs(turn) @ np.array(spatial)) != values.shape:
+    if not is_turn or tuple(np.abs(turn) @ np.array(shape)) != values.shape:
         raise MaskError(
-            f"the label map has {_spoken(values.shape)} voxels on another grid than the image's {_spoken(spatial)}",
-            where=record.mask,
+            f"the label map has {_spoken(values.shape)} voxels on another grid than the image's {_spoken(shape)}",
+            where=where,
             hint="resample it to the image",
         )
-    corners = np.array(np.meshgrid(*[(0, length - 1) for length in spatial], indexing="ij")).reshape(3, -1)
+    corners = np.array(np.meshgrid(*[(0, length - 1) for length in shape], indexing="ij")).reshape(3, -1)
     found = to_values[:3, :3] @ corners + to_values[:3, 3:]
     start = np.where(turn.sum(axis=1) < 0, np.array(values.shape) - 1, 0)[:, None]
     apart = float(np.abs(found - (turn @ corners + start)).max())
-    if not apart <= _CLOSE_MM:
+    if not apart <= _CLOSE:
         raise MaskError(
             f"the label map lies {apart:.1f} voxels away from the image",
-            where=record.mask,
+            where=where,
             hint="the two files need the same affine",
         )
     axes = [int(np.flatnonzero(turn[:, axis])[0]) for axis in range(3)]
-    turned = values.transpose(axes)
-    flips = tuple(slice(None, None, -1 if turn[axes[axis], axis] < 0 else 1) for axis in range(3))
-    return np.ascontiguousarray(turned[flips])
+    steps = tuple(slice(None, None, -1 if turn[axes[axis], axis] < 0 else 1) for axis in range(3))
+    return np.ascontiguousarray(values.transpose(axes)[steps])
 
 
 def _raster(path: Path, record: ImageRecord) -> np.ndarray:
