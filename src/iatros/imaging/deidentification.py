@@ -38,6 +38,8 @@ _DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})(.*)", re.DOTALL)
 _TEXT = frozenset(("PN", "LO", "SH", "LT", "ST", "UT", "UC", "UR", "AE"))
 _SWEPT = frozenset(("LO", "SH", "CS", "IS"))
 _LEAST_WORD = 4
+_BIT_POSITION = 0x0102
+"""OverlayBitPosition, in any of the overlay groups."""
 _PROBLEMS = (ValueError, TypeError, KeyError, NotImplementedError, AttributeError, OverflowError)
 """What pydicom raises where a value does not fit its representation."""
 
@@ -131,8 +133,7 @@ def burnt_in(dataset: Any) -> str | None:
         return "BurnedInAnnotation is YES"
     if str(dataset.get("RecognizableVisualFeatures") or "").upper() == "YES":
         return "RecognizableVisualFeatures is YES"
-    if any(element.tag.group & 0xFF00 == 0x6000 and element.keyword == "OverlayBitPosition" and element.value
-           for element in _overlays(dataset)):  # fmt: skip
+    if any(element.tag.element == _BIT_POSITION and element.value for element in _overlays(dataset)):
         return "an overlay lies in unused bits of the pixels"
     if said == "NO":
         return None
@@ -252,7 +253,8 @@ def _identifying(dataset: Any) -> frozenset[str]:
             words = words.union(*(_identifying(item) for item in value))
         elif value:
             many = value if dataset[tag].VM > 1 else [value]
-            words = words.union(*(_words(str(one)) for one in many))
+            found = frozenset[str]().union(*(_words(str(one)) for one in many))
+            words |= found if vr == "PN" else found - GENERIC
     return frozenset(words)
 
 
@@ -260,7 +262,7 @@ def _words(text: str) -> frozenset[str]:
     """The words of `text` and the whole of it, folded, at least four characters long."""
     folded = text.strip().casefold()
     parts = [folded, *re.split(r"[^\w-]+", folded), *re.split(r"[\W_]+", folded)]
-    return frozenset(part for part in parts if len(part) >= _LEAST_WORD) - GENERIC
+    return frozenset(part for part in parts if len(part) >= _LEAST_WORD)
 
 
 def _representation(dataset: Any, tag: Any) -> str | None:

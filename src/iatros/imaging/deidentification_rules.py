@@ -107,7 +107,7 @@ _TABLE: tuple[tuple[Action, str], ...] = (
         "K",
         """
         AcquisitionDeviceProcessingCode AlgorithmName AlgorithmSource AlgorithmVersion CodeMeaning CodeValue
-        CodingSchemeDesignator CodingSchemeName CodingSchemeResponsibleOrganization CodingSchemeVersion
+        CodingSchemeDesignator CodingSchemeVersion
         CollimatorGridName ContrastBolusRoute ConvolutionKernel DeidentificationMethod
         DimensionDescriptionLabel FilterType ImagedNucleus ImplementationVersionName LUTExplanation LUTLabel
         LongCodeValue Manufacturer ManufacturerModelName MaskOperationExplanation ModalityLUTType
@@ -147,7 +147,7 @@ institute medical medicine name none patient radiology research scanner school s
 university unknown
 """
 GENERIC = frozenset(_GENERIC.split())
-"""Words of such values that say nothing about a person or place."""
+"""Words in the names of hospitals that say nothing about a person or place."""
 
 _BY_REPRESENTATION: dict[str, Action] = {
     **dict.fromkeys(("PN", "LT", "ST", "UT", "UC", "UR", "AE", "AS", "UN"), "X"),

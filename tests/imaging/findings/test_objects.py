@@ -310,6 +310,7 @@ def test_without_picture_and_source_there_is_no_report_but_a_reason(answer: Make
     assert any(note.startswith("no Secondary Capture") for note in made.notes)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 def test_what_dicom_does_not_allow_is_not_handed_on(datasets: Callable[[str], list[Any]]) -> None:
     (source,) = datasets("chest")
     assert source.PatientAge == "62"
