@@ -11,7 +11,7 @@ from iatros.core.errors import InputError, RequestError
 from iatros.imaging.cohort import Cohort
 from iatros.imaging.models import MODELS
 from iatros.imaging.requests import TrainRequest
-from iatros.imaging.schema import ImageRecord, InputSpec
+from iatros.imaging.schema import InputSpec
 from iatros.learners.tabular.estimators.params import check_overrides
 
 LARGEST = 224
@@ -83,11 +83,6 @@ def _channels(cohort: Cohort, request: TrainRequest) -> int:
         return int(request.channels)
     colour = sum(record.shape[0] == 3 for record in cohort.records)
     return 3 if 2 * colour > cohort.n else 1
-
-
-def wrong_channels(record: ImageRecord, channels: int) -> bool:
-    """Whether the network cannot take the record for its number of channels."""
-    return record.shape[0] != channels
 
 
 def _plane_size(shapes: np.ndarray, request: TrainRequest, largest: int) -> tuple[int, int]:

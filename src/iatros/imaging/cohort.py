@@ -72,6 +72,10 @@ class Cohort:
         events = int(self.y[0][rows].sum()) if len(self.targets) == 1 and first.task == "binary" else None
         return {"n_rows": len(rows), "n_patients": len(np.unique(self.groups[rows])), "n_events": events}
 
+    def step(self, name: str) -> dict[str, Any]:
+        """A step of the flow diagram: what remains of the images and patients."""
+        return _step(name, self.records)
+
     def training_labels(self) -> np.ndarray:
         """Labels as `fitting.TrainingData` takes them for the objective."""
         if self.objective == "binary-cross-entropy":
@@ -123,9 +127,9 @@ def open_cohort(collection: Collection, request: TrainRequest) -> Cohort:
         notes=(*collection.notes, labels.note),
         flow=(),
     ).take(kept)
-    steps = [_step("read", records), _step("with a label", cohort.records)]
+    steps = (_step("read", records), cohort.step("with a label"))
     whole = tuple(_whole(target, values) for target, values in zip(cohort.targets, cohort.y, strict=True))
-    return replace(cohort, y=whole, flow=tuple(steps))
+    return replace(cohort, y=whole, flow=steps)
 
 
 def _whole(target: Target, y: np.ndarray) -> np.ndarray:

@@ -1,0 +1,295 @@
+"""The result of a training: every part of the report, put together from what the validation has left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from iatros.core.context import Context
+from iatros.core.metrics import evaluate
+from iatros.core.pooling import mean_over_sites, pool
+from iatros.core.task import Target
+from iatros.imaging import DOMAIN
+from iatros.imaging.cohort import Cohort, column, subgroup_labels
+from iatros.imaging.comparison import compare
+from iatros.imaging.evaluation import documents, evidence, evidence_of_labels
+from iatros.imaging.examples import examples
+from iatros.imaging.explanation_checks import explanation_checks
+from iatros.imaging.judging import Judged, join
+from iatros.imaging.levels import slice_and_study
+from iatros.imaging.prevalence import consequences, prevalence
+from iatros.imaging.storing import Stored
+from iatros.imaging.validation import Validated
+
+_POOLED = {
+    "binary": ("auroc", "oe_ratio", "calibration_slope", "calibration_intercept"),
+    "multiclass": ("auroc",),
+    "continuous": ("mae", "calibration_slope"),
+}
+
+
+def training_result(run: Validated, stored: Stored, context: Context) -> dict[str, Any]:
+    """Everything that is known after a training, as plain values; `images` holds pictures in base64."""
+    cohort, request = run.cohort, run.request
+    shown = join(run.plan.split, run.judged)
+    with context.progress.step("metrics and intervals"):
+        parts = judged_evidence(run, shown)
+        metrics, sites, pooled = _by_split(run, shown, parts.pop("metrics"))
+        shift = _prevalence(run, shown, parts)
+        networks = _compared(run, shown)
+    target = cohort.targets[0]
+    chosen = run.final.chosen
+    result = {
+        "domain": "imaging",
+        "model": chosen.candidate.name,
+        "task": _task(run),
+        "target": _target(cohort),
+        "targets": [_described(one) for one in cohort.targets],
+        "objective": cohort.objective,
+        "validation": request.validation if request.validation != "auto" else "held-out",
+        "headline_split": run.plan.split,
+        "seed": request.seed,
+        "metrics": metrics,
+        "sites": sites,
+        "pooled": pooled,
+        "models": networks,
+        "splits": _sizes(run),
+        "flow": list(cohort.flow),
+        "input": chosen.candidate.spec.document() | {"slicewise": chosen.candidate.slicewise},
+        **parts,
+        "calibration": {
+            "kind": run.final.heads[0].calibrator.kind,
+            "cross_fitted": False,
+            **parts["calibration"],
+        },
+        "chosen_thresholds": _thresholds(run),
+        "prevalence": shift,
+        "slices": _levels(run, shown) if target.task in _POOLED and len(cohort.targets) == 1 else None,
+        "leakage": run.audited.document,
+        "quality": stored.quality_report,
+        "history": {one.candidate.name: one.members[0].history for one in run.final.trained},
+        "training": _training(run),
+        "export": stored.export,
+        "images": examples(cohort, run.final, shown, request, context),
+        "explanation_checks": explanation_checks(run, shown, context),
+        "data": cohort.data(),
+        "notes": _notes(run),
+        "request": request.model_dump(mode="json"),
+        "parent": None,
+    }
+    return result
+
+
+def judged_evidence(run: Validated, judged: Judged) -> dict[str, Any]:
+    """`evidence` of the judged images, of one target or of several labels."""
+    cohort, request = run.cohort, run.request
+    common: dict[str, Any] = {
+        "subgroups": _subgroups(run, judged.rows),
+        "confidence_level": request.confidence_level,
+        "coverage": request.coverage,
+        "seed": request.seed,
+    }
+    groups = cohort.groups[judged.rows]
+    answers = judged.answers
+    y = [np.asarray(values)[judged.rows] for values in cohort.y]
+    conformal = [(one.covered, one.extent) for one in answers]
+    if len(cohort.targets) > 1:
+        return evidence_of_labels(
+            cohort.targets,
+            y,
+            [one.prediction for one in answers],
+            groups,
+            uncalibrated=[one.uncalibrated for one in answers],
+            cuts=[one.cuts for one in answers],
+            conformal=conformal,
+            **common,
+        )
+    return evidence(
+        cohort.targets[0],
+        y[0],
+        answers[0].prediction,
+        groups,
+        uncalibrated=answers[0].uncalibrated,
+        cuts=answers[0].cuts,
+        conformal=conformal[0],
+        ordered=cohort.objective == "ordinal",
+        **common,
+    )
+
+
+def _subgroups(run: Validated, rows: np.ndarray) -> dict[str, np.ndarray]:
+    labels = subgroup_labels(run.cohort.records, run.request.subgroup)
+    return {name: values[rows] for name, values in labels.items()}
+
+
+def _by_split(
+    run: Validated, shown: Judged, metrics: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]:
+    """`metrics` by split, the table of sites, and the random-effects summary over them."""
+    split = run.plan.split
+    if split != "site" or len(run.cohort.targets) > 1:
+        return {split: metrics}, None, None
+    cohort, request = run.cohort, run.request
+    target = cohort.targets[0]
+    table, found = {}, []
+    for judged in run.judged:
+        y = np.asarray(cohort.y[0])[judged.rows]
+        one = evaluate(
+            target,
+            y,
+            judged.answers[0].prediction,
+            groups=cohort.groups[judged.rows],
+            confidence_level=request.confidence_level,
+            seed=request.seed,
+        )
+        sizes = cohort.sizes(judged.rows)
+        found.append(one)
+        table[judged.name] = {
+            "n": sizes["n_rows"],
+            "n_events": sizes["n_events"],
+            "selected": judged.chosen,
+            **documents(one),
+        }
+    pooled = {
+        name: pool(name, [one[name] for one in found], confidence_level=request.confidence_level).document()
+        for name in _POOLED[target.task]
+    }
+    means = documents({name: mean_over_sites([one[name] for one in found]) for name in found[0]})
+    return {"site": means, "site_pooled": metrics}, table, pooled
+
+
+def _prevalence(run: Validated, shown: Judged, parts: dict[str, Any]) -> dict[str, Any] | None:
+    """How common the finding is where the network learned and where it was judged, and what that does."""
+    cohort = run.cohort
+    if len(cohort.targets) > 1:
+        return None
+    target, y = cohort.targets[0], np.asarray(cohort.y[0])
+    if run.plan.final_is_judged:
+        sides = {**run.final.sides.named(), "held_out": shown.rows}
+        if np.array_equal(sides["tuning"], sides["calibration"]):
+            del sides["calibration"]
+        levels = {name: (y[rows], cohort.groups[rows]) for name, rows in sides.items()}
+        reference = "train"
+    else:
+        sites = cohort.sites
+        if sites is None:
+            return None
+        levels = {
+            str(name): (y[sites == name], cohort.groups[sites == name])
+            for name in sorted({site for site in sites if site is not None})
+        }
+        reference = max(levels, key=lambda name: len(levels[name][0]))
+    found = prevalence(target, levels, reference=reference, confidence_level=run.request.confidence_level)
+    point = next((row for row in parts["operating_points"] if row["on"] == "calibrated"), None)
+    if target.task == "binary" and point is not None:
+        found["consequences"] = consequences(
+            found["levels"],
+            point["sensitivity"],
+            point["specificity"],
+            threshold=point["threshold"],
+            confidence_level=run.request.confidence_level,
+        )
+    return found
+
+
+def _compared(run: Validated, shown: Judged) -> list[dict[str, Any]]:
+    """Every network on the judged images, uncalibrated, each against the baseline."""
+    cohort, names = run.cohort, [one.candidate.name for one in run.final.trained]
+    baseline = DOMAIN.baseline if DOMAIN.baseline in names else names[-1]
+    return compare(
+        cohort.targets,
+        [np.asarray(values)[shown.rows] for values in cohort.y],
+        shown.candidates,
+        cohort.groups[shown.rows],
+        split=run.plan.split,
+        kept=run.final.chosen.candidate.name,
+        baseline=baseline,
+        tuning_scores={one.candidate.name: one.score for one in run.final.trained},
+        confidence_level=run.request.confidence_level,
+        seed=run.request.seed,
+    )
+
+
+def _levels(run: Validated, shown: Judged) -> dict[str, Any] | None:
+    """The same answers slice by slice and study by study: slices of a series, or several images of one study."""
+    cohort = run.cohort
+    target, y = cohort.targets[0], np.asarray(cohort.y[0])
+    common = {"confidence_level": run.request.confidence_level, "seed": run.request.seed}
+    if shown.slices is not None:
+        rows = shown.slices.rows
+        return slice_and_study(
+            target, y[rows], shown.slices.predictions[0], rows, cohort.groups[rows], **common
+        )
+    studies = column(cohort.records, "study_uid")
+    if studies is None:
+        return None
+    rows = shown.rows[[studies[row] is not None for row in shown.rows]]
+    named = studies[rows]
+    if len(set(named.tolist())) == len(named):
+        return None
+    places = np.flatnonzero([studies[row] is not None for row in shown.rows])
+    prediction = shown.answers[0].prediction[places]
+    return slice_and_study(target, y[rows], prediction, named.astype(str), cohort.groups[rows], **common)
+
+
+def _task(run: Validated) -> str:
+    if len(run.cohort.targets) > 1:
+        return "multilabel"
+    return "ordinal" if run.cohort.objective == "ordinal" else run.cohort.targets[0].task
+
+
+def _target(cohort: Cohort) -> dict[str, Any]:
+    if len(cohort.targets) == 1:
+        return _described(cohort.targets[0])
+    names = [target.name for target in cohort.targets]
+    return {"name": ", ".join(names), "task": "multilabel", "classes": names, "unit": None}
+
+
+def _described(target: Target) -> dict[str, Any]:
+    return {"name": target.name, "task": target.task, "classes": list(target.classes), "unit": target.unit}
+
+
+def _sizes(run: Validated) -> dict[str, Any]:
+    sides = run.final.sides.named()
+    if run.plan.final_is_judged:
+        sides[run.plan.split] = run.judged[0].rows
+    return {name: run.cohort.sizes(rows) for name, rows in sides.items() if len(rows)}
+
+
+def _thresholds(run: Validated) -> list[dict[str, Any]]:
+    several = len(run.final.heads) > 1
+    return [
+        {**cut, "target": head.target.name} if several else cut
+        for head in run.final.heads
+        for cut in head.thresholds
+    ]
+
+
+def _training(run: Validated) -> list[dict[str, Any]]:
+    """How each network of the final model was trained: which epoch was kept, how fast, on how many threads."""
+    return [
+        {
+            "name": one.candidate.name,
+            "member": number,
+            "best_epoch": member.best_epoch,
+            "tuning_score": member.tuning_score,
+            "images_per_second": round(member.images_per_second, 1),
+            "threads": member.threads,
+            "precision": member.precision,
+            "notes": list(member.notes),
+        }
+        for one in run.final.trained
+        for number, member in enumerate(one.members)
+    ]
+
+
+def _notes(run: Validated) -> list[str]:
+    notes = [*run.cohort.notes, *run.plan.notes]
+    if run.final.sides.note:
+        notes.append(run.final.sides.note)
+    if run.request.calibration == "auto" and any(
+        head.calibrator.kind == "none" and head.target.task != "continuous" for head in run.final.heads
+    ):
+        notes.append("a class is missing on the calibration side, so nothing was calibrated")
+    return [*notes, *run.audited.notes]
