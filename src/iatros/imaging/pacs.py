@@ -223,7 +223,7 @@ def _client(address: str) -> Any:
             user.encode(), os.environ.get("IATROS_DICOMWEB_PASSWORD", "").encode()
         )
     client = client_class(url=address, session=session, timeout=TIMEOUT_S)
-    client.set_http_retry_params(retry=True, max_attempts=3, wait_exponential_multiplier=500)
+    client.set_http_retry_params(retry=True, max_attempts=3, wait_exponential_multiplier=150)
     return client
 
 
@@ -270,14 +270,20 @@ def _http_errors(place: str, doing: str, *, writing: bool = False) -> Iterator[N
     except (requests.exceptions.ConnectionError, requests.exceptions.Timeout):
         hint = "check host, port and network"
         raise kind("the DICOMweb server cannot be reached", where=place, hint=hint) from None
-    except (retrying.RetryError, requests.exceptions.RequestException):
+    except (retrying.RetryError, requests.exceptions.RequestException) as error:
+        if isinstance(error, ValueError):  # no JSON where some was expected
+            raise _odd(place, doing, kind, error) from None
         hint = "try again later"
         raise kind(f"the DICOMweb server failed to {doing}", where=place, hint=hint) from None
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, invalid) as error:
-        said = f"the answer of the server to {doing} is not DICOMweb ({type(error).__name__})"
-        raise kind(
-            said, where=place, hint="check that the address is the root of the DICOMweb services"
-        ) from None
+        raise _odd(place, doing, kind, error) from None
+
+
+def _odd(
+    place: str, doing: str, kind: type[InputError] | type[StorageError], error: Exception
+) -> InputError | StorageError:
+    said = f"the answer of the server to {doing} is not DICOMweb ({type(error).__name__})"
+    return kind(said, where=place, hint="check that the address is the root of the DICOMweb services")
 
 
 def _refusal(status: int, place: str, doing: str, kind: type[InputError] | type[StorageError]) -> Exception:

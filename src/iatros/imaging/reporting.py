@@ -18,7 +18,7 @@ from iatros.imaging.prediction import naming, open_imaging
 from iatros.imaging.reporting_answers import Sources, safe_name, software, target_answer, time_of
 from iatros.imaging.reporting_overlays import Overlays
 from iatros.imaging.requests import FindingsRequest
-from iatros.imaging.schema import Collection
+from iatros.imaging.schema import Refused
 from iatros.imaging.sources import open_collection
 
 
@@ -42,9 +42,9 @@ def findings(request: FindingsRequest, context: Context) -> Produced:
     sources = Sources(collection, keyed)
     rows: list[dict[str, Any]] = []
     documents: dict[str, bytes] = {}
-    for number, (answer, reason) in enumerate(
-        _answers(bundle, collection, sources, request, context), start=1
-    ):
+    refused: list[Refused] = []
+    answers = _answers(bundle, sources, refused, request, context)
+    for number, (answer, reason) in enumerate(answers, start=1):
         row: dict[str, Any] = {"name": answer.record, "status": "refused" if reason else "written"}
         if reason:
             rows.append(row | {"reason": reason, "objects": [], "documents": []})
@@ -59,19 +59,24 @@ def findings(request: FindingsRequest, context: Context) -> Produced:
             "notes": [*answer.notes, *made.notes],
         }
         rows.append(row)
-    return _produced(bundle, collection, request, rows, documents, sources, context)
+    return _produced(bundle, request, rows, refused, documents, sources, context)
 
 
 def _answers(
-    bundle: Bundle, collection: Collection, sources: Sources, request: FindingsRequest, context: Context
+    bundle: Bundle, sources: Sources, refused: list[Refused], request: FindingsRequest, context: Context
 ) -> Iterator[tuple[Answer, str | None]]:
-    """The answer to each record, or why there is none."""
+    """The answer to each record, or why a quality gate gives none; what cannot be asked goes to `refused`."""
+    collection = sources.collection
     if bundle.manifest["task"] == "segmentation":
         from iatros.imaging.reporting_masks import segmented
+        from iatros.imaging.segmentation.prediction import segment_collection
 
-        yield from segmented(bundle, collection, sources, context)
+        masks = segment_collection(bundle, collection, context)
+        refused += masks.refused
+        yield from segmented(bundle, masks, sources, context)
         return
     answers = answer_collection(bundle, collection, context)
+    refused += answers.refused
     pictured = "sc" in request.objects or "sr" in request.objects
     overlays = Overlays(bundle, collection, answers, request.method) if pictured else None
     with context.progress.step("writing findings", total=len(answers.records)) as step:
@@ -166,9 +171,9 @@ def _objects(made: Findings, stores: Sequence[DicomWeb | Dimse]) -> list[dict[st
 
 def _produced(
     bundle: Bundle,
-    collection: Collection,
     request: FindingsRequest,
     rows: list[dict[str, Any]],
+    unread: list[Refused],
     documents: dict[str, bytes],
     sources: Sources,
     context: Context,
@@ -184,6 +189,8 @@ def _produced(
     refused = sum(row["status"] == "refused" for row in rows)
     if refused:
         notes.append(f"{refused} of {len(rows)} images failed a quality gate and have no documents")
+    if unread:
+        notes.append(f"{len(unread)} files could not be read or do not fit the model; see refused")
     if len(answers) > stored:
         notes.append(f"{len(answers) - stored} of {len(answers)} objects were not stored; see findings")
     if request.deidentify and secret_of_environment() is None:
@@ -199,7 +206,7 @@ def _produced(
         "n_stored": stored,
         "deidentified": request.deidentify,
         "findings": rows,
-        "refused": [{"name": one.name, "reason": one.reason} for one in collection.refused],
+        "refused": [{"name": one.name, "reason": one.reason} for one in unread],
         "removed": removal_rows(sources.removed),
         "notes": notes,
     }

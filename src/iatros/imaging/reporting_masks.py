@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,59 +11,57 @@ from iatros.core.context import Context
 from iatros.imaging.findings import Answer, Mask, Quantity
 from iatros.imaging.reporting_answers import Sources, software, time_of
 from iatros.imaging.schema import ImageRecord
+from iatros.imaging.segmentation.outlines import COLOURS
+from iatros.imaging.segmentation.prediction import Masks
 
-_COLOURS = np.array(
-    [
-        [230, 159, 0],
-        [86, 180, 233],
-        [0, 158, 115],
-        [240, 228, 66],
-        [0, 114, 178],
-        [213, 94, 0],
-        [204, 121, 167],
-    ],
-    dtype=np.float32,
-)
-"""Okabe and Ito, distinct for every kind of colour vision."""
+_COLOURS = np.array(COLOURS, dtype=np.float32)
 _OPAQUE = 0.5
 _KEY_SLICES = 3
 
 
-def answers_of_masks(
+def segmented(
+    bundle: Bundle, masks: Masks, sources: Sources, context: Context
+) -> Iterator[tuple[Answer, str | None]]:
+    """The answer to each record that the model could take: label map, size of each structure, and a picture."""
+    with context.progress.step("writing findings", total=len(masks.found)) as step:
+        for record, found in masks.found:
+            yield (
+                mask_answer(bundle, record, found.labels, masks.model.plan.structures, sources, context),
+                None,
+            )
+            step.advance()
+
+
+def mask_answer(
     bundle: Bundle,
-    masks: Iterable[tuple[ImageRecord, np.ndarray]],
+    record: ImageRecord,
+    mask: np.ndarray,
     labels: tuple[str, ...],
     sources: Sources,
     context: Context,
-) -> Iterator[tuple[Answer, str | None]]:
-    """The answer to each record, with its label map, the size of each structure, and a picture; never refused.
-
-    `masks` are label maps on the grid of their record, (slices, rows, columns) or (rows, columns), in which
-    `labels` names the values 1, 2, ...
-    """
-    for record, mask in masks:
-        headers, remarks = sources.headers(record)
-        planes = mask if mask.ndim == 3 else mask[None]
-        order = np.argsort(-(planes > 0).reshape(len(planes), -1).sum(axis=1), kind="stable")
-        keys = tuple(int(k) for k in order[:_KEY_SLICES] if planes[k].any()) if mask.ndim == 3 else ()
-        answer = Answer(
-            record=record.name,
-            record_sha256=record.sha256,
-            run_id=context.run_id,
-            at=time_of(context.run_id),
-            software=software(bundle),
-            quantities=tuple(
-                size_of(mask == value, name, record) for value, name in enumerate(labels, start=1)
-            ),
-            sources=headers,
-            flags=record.flags,
-            overlay=coloured(_plane(sources.collection.pixels(record), int(order[0])), planes[order[0]]),
-            overlay_method="segmentation",
-            mask=Mask(mask, labels, record.affine),
-            key_slices=keys,
-            notes=tuple(remarks),
-        )
-        yield answer, None
+) -> Answer:
+    """The answer of a label map (slices, rows, columns) or (rows, columns), in which `labels` names 1, 2, ..."""
+    headers, remarks = sources.headers(record)
+    planes = mask if mask.ndim == 3 else mask[None]
+    order = np.argsort(-(planes > 0).reshape(len(planes), -1).sum(axis=1), kind="stable")
+    first = int(order[0])
+    keys = tuple(int(k) for k in order[:_KEY_SLICES] if planes[k].any()) if mask.ndim == 3 else ()
+    nothing = () if planes.any() else ("no structure was found",)
+    return Answer(
+        record=record.name,
+        record_sha256=record.sha256,
+        run_id=context.run_id,
+        at=time_of(context.run_id),
+        software=software(bundle),
+        quantities=tuple(size_of(mask == value, name, record) for value, name in enumerate(labels, start=1)),
+        sources=headers,
+        flags=(*record.flags, *nothing),
+        overlay=coloured(_plane(sources.collection.pixels(record), first), planes[first]),
+        overlay_method="segmentation",
+        mask=Mask(mask, labels, record.affine),
+        key_slices=keys,
+        notes=tuple(remarks),
+    )
 
 
 def size_of(inside: np.ndarray, name: str, record: ImageRecord) -> Quantity:
