@@ -1,0 +1,1 @@
+"""What answers when a stored network is asked: numpy and onnxruntime, nothing that can train."""
