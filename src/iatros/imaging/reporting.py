@@ -114,7 +114,7 @@ def _answer(
         sources=headers,
         flags=(*record.flags, *(finding.message for finding in answers.findings[row])),
         overlay=None if picture is None else picture.rgb,
-        overlay_method=request.method,
+        overlay_method="" if picture is None else f"{request.method}, what speaks for {picture.answer}",
         key_slices=() if picture is None else picture.key_slices,
         notes=tuple(remarks),
     )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from iatros.core.bundle import Bundle
-from iatros.core.task import Target
 from iatros.imaging.answering import Answers
 from iatros.imaging.inputs import evenly, prepare
-from iatros.imaging.schema import Collection, ImageRecord, InputSpec, Objective
+from iatros.imaging.patients import encoded
+from iatros.imaging.schema import Collection, ImageRecord, InputSpec
 
 _KEY_SLICES = 3
 
@@ -22,14 +21,18 @@ class Picture:
 
     rgb: np.ndarray
     key_slices: tuple[int, ...]
+    answer: str
+    """What the heat speaks for."""
 
 
 class Overlays:
     """Draws the picture of one record after another; the torch network is built once."""
 
     def __init__(self, bundle: Bundle, collection: Collection, answers: Answers, method: str) -> None:
+        from iatros.imaging.explaining import explained_outputs
         from iatros.imaging.rebuilding import network_from_bundle
 
+        self._outputs, self._names = explained_outputs(answers.model, answers.predictions, None)
         self._network = network_from_bundle(bundle)
         self._slicewise = bool(bundle.manifest["network"]["slicewise"])
         self._collection, self._answers, self._method = collection, answers, method
@@ -41,22 +44,23 @@ class Overlays:
 
         record, spec = self._answers.records[row], self._answers.model.spec
         inputs, chosen = self._inputs(record, row)
-        output = explained_output(
-            self._answers.model.objective,
-            self._answers.model.targets,
-            [one[row] for one in self._answers.predictions],
-        )
         heat = heat_maps(
-            self._network, inputs[None], np.array([output]), self._method, spec, table=self._table(row)
+            self._network,
+            inputs[None],
+            self._outputs[[row]],
+            self._method,
+            spec,
+            table=encoded(self._answers.model.table, [record]),
         )[0]
         if spec.kind == "image":
-            return Picture(overlay_rgb(inputs, heat), chosen)
+            return Picture(overlay_rgb(inputs, heat), chosen, self._names[row])
         weights = None if self._answers.slice_weights is None else self._answers.slice_weights[row]
         order = _most_important(heat, weights)
         place = int(order[0])
         plane = inputs[:, place] if spec.kind == "volume" else inputs[place]
         source = _source_slices(record, spec)
-        return Picture(overlay_rgb(plane, heat[place]), tuple(int(source[k]) for k in order[:_KEY_SLICES]))
+        keys = tuple(int(source[k]) for k in order[:_KEY_SLICES])
+        return Picture(overlay_rgb(plane, heat[place]), keys, self._names[row])
 
     def _inputs(self, record: ImageRecord, row: int) -> tuple[np.ndarray, tuple[int, ...]]:
         """What the network is shown, and which slices of the source that is where it sees one at a time."""
@@ -69,42 +73,21 @@ class Overlays:
         return prepare(pixels[:, int(best[0])], spec, spacing_mm=inner), tuple(int(k) for k in best)
 
     def _surest_slices(self, row: int) -> np.ndarray:
-        """Of a network that sees one slice at a time: the slices in which most speaks for the study's answer."""
-        predictions, owner = self._answers.slice_predictions, self._answers.slice_owner
+        """Of a network that sees one slice at a time: the slices in which most speaks for the explained answer."""
+        predictions, owner, output = (
+            self._answers.slice_predictions,
+            self._answers.slice_owner,
+            self._outputs[row],
+        )
         if predictions is None or owner is None:
             return np.array([0])
-        place = _explained_target(
-            self._answers.model.targets, [one[row] for one in self._answers.predictions]
-        )
-        of_record = predictions[place][owner == row]
-        if of_record.ndim == 2:
-            of_record = of_record[:, int(np.argmax(self._answers.predictions[place][row]))]
-        return np.argsort(-of_record, kind="stable")
-
-    def _table(self, row: int) -> np.ndarray | None:
-        from iatros.imaging.fusion_table import patient_frame
-
-        encoder = self._answers.model.encoder
-        return None if encoder is None else encoder.apply(patient_frame([self._answers.records[row]]))
-
-
-def explained_output(objective: Objective, targets: tuple[Target, ...], predictions: list[Any]) -> int:
-    """The number of the network's output that is explained: the finding of a binary target, else what was predicted.
-
-    Of several labels, the most probable one; of ordered grades, the step that leads up to the predicted one.
-    """
-    place = _explained_target(targets, predictions)
-    if objective == "squared-error":
-        return 0
-    if objective == "binary-cross-entropy":
-        return place
-    prediction = np.asarray(predictions[place])
-    answer = 1 if prediction.ndim == 0 else int(np.argmax(prediction))
-    return max(answer - 1, 0) if objective == "ordinal" else answer
-
-
-def _explained_target(targets: tuple[Target, ...], predictions: list[Any]) -> int:
-    return int(np.argmax([float(one) for one in predictions])) if len(targets) > 1 else 0
+        several = self._answers.model.objective == "binary-cross-entropy"
+        alone = np.asarray(predictions[int(output) if several else 0])[owner == row]
+        if alone.ndim == 2:
+            alone = alone[:, alone.mean(axis=0).argmax()]
+        elif not several and self._answers.model.targets[0].task == "binary" and output == 0:
+            alone = 1 - alone
+        return np.argsort(-alone, kind="stable")
 
 
 def _most_important(heat: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
