@@ -13,12 +13,12 @@ from iatros.core.conformal import ConformalInterval, ConformalSet
 from iatros.core.context import Context
 from iatros.core.errors import InputError
 from iatros.core.task import Target
-from iatros.imaging.fusion_table import patient_frame
 from iatros.imaging.inputs import prepare
+from iatros.imaging.patients import encoded
 from iatros.imaging.prepared import Prepared, prepare_records
 from iatros.imaging.quality import Finding, Gates
 from iatros.imaging.schema import Collection, ImageRecord, InputSpec, Refused
-from iatros.imaging.scoring import ImagingModel
+from iatros.imaging.scoring import ImagingModel, Precision
 
 _BLOCK = 256
 
@@ -50,7 +50,7 @@ class Answers:
 
 
 def answer_collection(
-    bundle: Bundle, collection: Collection, context: Context, *, precision: str = "fp32"
+    bundle: Bundle, collection: Collection, context: Context, *, precision: Precision = "fp32"
 ) -> Answers:
     """Put every record of `collection` to the model of `bundle`; what does not fit it is refused with the reason."""
     model = ImagingModel.from_bundle(bundle, precision=precision)
@@ -80,7 +80,7 @@ def answer_collection(
         features=features,
         spread=prepared.mean_over_records(raw["spread"], every),
         slice_weights=raw["slice_weights"],
-        slice_predictions=None if prepared.one_each else tuple(model.uncalibrated(raw["logits"])),
+        slice_predictions=None if prepared.one_each else tuple(model.finish_uncalibrated(raw["logits"])),
         slice_owner=None if prepared.one_each else prepared.owner,
         findings=tuple(findings),
         refused=(*collection.refused, *refused),
@@ -120,9 +120,7 @@ def _raw(
     model: ImagingModel, prepared: Prepared, records: Sequence[ImageRecord], context: Context
 ) -> dict[str, Any]:
     """Logits, features, spread of every array, in blocks that a person can watch."""
-    table = None
-    if model.encoder is not None:
-        table = model.encoder.apply(patient_frame(records))
+    table = encoded(model.table, records)
     n = len(prepared.owner)
     parts: list[Any] = []
     with context.progress.step("asking the model", total=n) as step:

@@ -44,7 +44,7 @@ def _candidate(
 ) -> Candidate:
     kinds = MODELS.load(name).kinds
     shapes = np.array([record.shape[1:] for record in cohort.records])
-    common = {"channels": channels, "fit": request.fit, "max_slices": request.slices}
+    common: dict[str, Any] = {"channels": channels, "fit": request.fit, "max_slices": request.slices}
     if not volumes:
         if "image" not in kinds:
             raise RequestError(

@@ -19,8 +19,9 @@ from iatros.core.task import Target
 from iatros.imaging.choosing import Candidate
 from iatros.imaging.cohort import Cohort
 from iatros.imaging.fitting import Fitted, Settings, TrainingData, fit, network_outputs
-from iatros.imaging.fusion_table import TableEncoder, fit_table_encoder, patient_frame
+from iatros.imaging.fusion_table import TableEncoder, fit_table_encoder
 from iatros.imaging.heads import n_outputs, predictions
+from iatros.imaging.patients import patient_columns, patient_frame
 from iatros.imaging.prepared import Prepared
 from iatros.imaging.requests import AUGMENTATIONS, TrainRequest
 from iatros.imaging.sides import DevelopmentSides, development_sides
@@ -187,7 +188,8 @@ def _table(
     if candidate.name != "fusion":
         return None, None
     labels = tuple(target.name for target in cohort.targets)
-    frame = patient_frame(cohort.records, features=request.features, leave_out=labels)
+    columns = patient_columns(cohort.records, request.features, (*labels, *request.subgroup))
+    frame = patient_frame(cohort.records, columns)
     encoder = fit_table_encoder(frame, sides.train)
     return encoder, encoder.apply(frame)
 

@@ -89,7 +89,7 @@ def _shown(
     found = []
     for row, answer in zip(rows, output, strict=True):
         positions = chosen.prepared.rows_of(np.array([row]))
-        inputs = np.stack(chosen.prepared.take(positions[len(positions) // 2 : len(positions) // 2 + 1]))
+        inputs = np.asarray(chosen.prepared.take(positions[len(positions) // 2 : len(positions) // 2 + 1]))
         table = None if chosen.table is None else chosen.table[[row]]
         heat = heat_maps(
             chosen.members[0].network, inputs, np.array([answer]), method, chosen.candidate.spec, table=table

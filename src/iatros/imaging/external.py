@@ -12,13 +12,14 @@ from iatros.core.bundle import Bundle
 from iatros.core.context import Context, Produced
 from iatros.core.errors import OutcomeError, RequestError
 from iatros.core.report import render
+from iatros.core.task import Target
 from iatros.imaging.answering import Answers, answer_collection
 from iatros.imaging.cohort import subgroup_labels, subject_codes
 from iatros.imaging.evaluation import evidence, evidence_of_labels
 from iatros.imaging.labels import relabel
 from iatros.imaging.levels import slice_and_study
 from iatros.imaging.prediction import naming, open_imaging
-from iatros.imaging.prevalence import consequences, prevalence
+from iatros.imaging.prevalence import consequences, prevalence_of
 from iatros.imaging.report import build
 from iatros.imaging.requests import EvaluateRequest
 from iatros.imaging.schema import Collection, Refused
@@ -85,8 +86,6 @@ def _labelled(
 
 
 def _truth(bundle: Bundle, collection: Collection, request: EvaluateRequest) -> list[np.ndarray]:
-    from iatros.core.task import Target
-
     asked = bundle.manifest["request"]
     targets = [Target(**{**one, "classes": tuple(one["classes"])}) for one in bundle.manifest["targets"]]
     return relabel(collection.records, request.label or asked["label"], targets, asked["positive"])
@@ -117,7 +116,7 @@ def _judge(
     judged = replace(collection, records=records)
     y = _truth(bundle, judged, request)
     cuts = _cuts(bundle)
-    raw = model.uncalibrated(answers.logits)
+    raw = model.finish_uncalibrated(answers.logits)
     common: dict[str, Any] = {
         "subgroups": subgroup_labels(records, request.subgroup),
         "confidence_level": request.confidence_level,
@@ -140,7 +139,7 @@ def _judge(
     return {
         "metrics": {"external": metrics},
         **parts,
-        "prevalence": _shift(bundle, y, groups, parts, request),
+        "prevalence": _shift(bundle, model.targets, y, groups, parts, request),
         "slices": _levels(answers, y, groups, request),
         "quality": _gates(answers),
         "splits": {"external": {"n_rows": len(records), "n_patients": len(np.unique(groups)),
@@ -168,28 +167,30 @@ def _cuts(bundle: Bundle) -> dict[str, dict[str, float]]:
 
 
 def _shift(
-    bundle: Bundle, y: list[np.ndarray], groups: np.ndarray, parts: dict[str, Any], request: EvaluateRequest
-) -> dict[str, Any] | None:
-    """How common the finding is here, and what the calibrated operating point does at that prevalence."""
-    from iatros.core.task import Target
-
-    if len(y) > 1:
-        return None
-    one = bundle.manifest["targets"][0]
-    target = Target(**{**one, "classes": tuple(one["classes"])})
-    found = prevalence(
-        target, {"external": (y[0], groups)}, reference="external", confidence_level=request.confidence_level
-    )
-    before = (bundle.manifest["prevalence"] or {}).get("levels", {})
+    bundle: Bundle,
+    targets: tuple[Target, ...],
+    y: list[np.ndarray],
+    groups: np.ndarray,
+    parts: dict[str, Any],
+    request: EvaluateRequest,
+) -> dict[str, Any]:
+    """How common the finding is here and was in training, and what the calibrated operating point does at each."""
+    level = request.confidence_level
+    here = {"external": np.arange(len(groups))}
+    sides = prevalence_of(targets, y, groups, here, reference="external", confidence_level=level)
+    found: dict[str, Any] = {"sides": sides}
+    if len(targets) > 1:
+        return found
+    before = ((bundle.manifest["prevalence"] or {}).get("sides") or {}).get("levels") or {}
+    sides["levels"] |= {f"development: {name}": one for name, one in before.items()}
     point = next((row for row in parts["operating_points"] if row["on"] == "calibrated"), None)
-    found["levels"] |= {f"training: {name}": level for name, level in before.items()}
-    if target.task == "binary" and point is not None:
+    if targets[0].task == "binary" and point is not None:
         found["consequences"] = consequences(
-            found["levels"],
+            sides["levels"],
             point["sensitivity"],
             point["specificity"],
             threshold=point["threshold"],
-            confidence_level=request.confidence_level,
+            confidence_level=level,
         )
     return found
 

@@ -11,6 +11,7 @@ from iatros.core.metrics import evaluate
 from iatros.core.pooling import mean_over_sites, pool
 from iatros.core.task import Target
 from iatros.imaging import DOMAIN
+from iatros.imaging.characteristics import characteristics
 from iatros.imaging.cohort import Cohort, column, subgroup_labels
 from iatros.imaging.comparison import compare
 from iatros.imaging.evaluation import documents, evidence, evidence_of_labels
@@ -18,7 +19,7 @@ from iatros.imaging.examples import examples
 from iatros.imaging.explanation_checks import explanation_checks
 from iatros.imaging.judging import Judged, join
 from iatros.imaging.levels import slice_and_study
-from iatros.imaging.prevalence import consequences, prevalence
+from iatros.imaging.prevalence import consequences, prevalence_of
 from iatros.imaging.storing import Stored
 from iatros.imaging.validation import Validated
 
@@ -68,8 +69,11 @@ def training_result(run: Validated, stored: Stored, context: Context) -> dict[st
         "slices": _levels(run, shown) if target.task in _POOLED and len(cohort.targets) == 1 else None,
         "leakage": run.audited.document,
         "quality": stored.quality_report,
-        "history": {one.candidate.name: one.members[0].history for one in run.final.trained},
-        "training": _training(run),
+        "history": _history(run),
+        "characteristics": characteristics(
+            cohort.records, cohort.groups, _sides(run, shown) or {run.plan.split: shown.rows}
+        ),
+        "network": _network(run, stored),
         "export": stored.export,
         "images": examples(cohort, run.final, shown, request, context),
         "explanation_checks": explanation_checks(run, shown, context),
@@ -159,38 +163,43 @@ def _by_split(
     return {"site": means, "site_pooled": metrics}, table, pooled
 
 
+def _sides(run: Validated, shown: Judged) -> dict[str, np.ndarray]:
+    """Rows of every side that is one: none where all patients are judged in turn."""
+    if not run.plan.final_is_judged:
+        return {}
+    sides = run.final.sides.named()
+    if np.array_equal(sides["tuning"], sides["calibration"]):
+        del sides["calibration"]
+    return {**sides, "held_out": shown.rows}
+
+
 def _prevalence(run: Validated, shown: Judged, parts: dict[str, Any]) -> dict[str, Any] | None:
     """How common the finding is where the network learned and where it was judged, and what that does."""
-    cohort = run.cohort
-    if len(cohort.targets) > 1:
-        return None
-    target, y = cohort.targets[0], np.asarray(cohort.y[0])
-    if run.plan.final_is_judged:
-        sides = {**run.final.sides.named(), "held_out": shown.rows}
-        if np.array_equal(sides["tuning"], sides["calibration"]):
-            del sides["calibration"]
-        levels = {name: (y[rows], cohort.groups[rows]) for name, rows in sides.items()}
-        reference = "train"
-    else:
-        sites = cohort.sites
-        if sites is None:
-            return None
-        levels = {
-            str(name): (y[sites == name], cohort.groups[sites == name])
-            for name in sorted({site for site in sites if site is not None})
-        }
-        reference = max(levels, key=lambda name: len(levels[name][0]))
-    found = prevalence(target, levels, reference=reference, confidence_level=run.request.confidence_level)
+    cohort, level = run.cohort, run.request.confidence_level
+    found: dict[str, Any] = {}
+    sides = _sides(run, shown)
+    if sides:
+        found["sides"] = prevalence_of(
+            cohort.targets, cohort.y, cohort.groups, sides, reference="train", confidence_level=level
+        )
+    sites = cohort.sites
+    if sites is not None and len(set(sites.tolist()) - {None}) > 1:
+        rows = {str(name): np.flatnonzero(sites == name) for name in sorted(set(sites.tolist()) - {None})}
+        largest = max(rows, key=lambda name: len(rows[name]))
+        found["sites"] = prevalence_of(
+            cohort.targets, cohort.y, cohort.groups, rows, reference=largest, confidence_level=level
+        )
     point = next((row for row in parts["operating_points"] if row["on"] == "calibrated"), None)
-    if target.task == "binary" and point is not None:
+    levels = next((part["levels"] for part in found.values() if "levels" in part), None)
+    if levels and point is not None and cohort.targets[0].task == "binary":
         found["consequences"] = consequences(
-            found["levels"],
+            levels,
             point["sensitivity"],
             point["specificity"],
             threshold=point["threshold"],
-            confidence_level=run.request.confidence_level,
+            confidence_level=level,
         )
-    return found
+    return found or None
 
 
 def _compared(run: Validated, shown: Judged) -> list[dict[str, Any]]:
@@ -215,7 +224,7 @@ def _levels(run: Validated, shown: Judged) -> dict[str, Any] | None:
     """The same answers slice by slice and study by study: slices of a series, or several images of one study."""
     cohort = run.cohort
     target, y = cohort.targets[0], np.asarray(cohort.y[0])
-    common = {"confidence_level": run.request.confidence_level, "seed": run.request.seed}
+    common: dict[str, Any] = {"confidence_level": run.request.confidence_level, "seed": run.request.seed}
     if shown.slices is not None:
         rows = shown.slices.rows
         return slice_and_study(
@@ -266,22 +275,31 @@ def _thresholds(run: Validated) -> list[dict[str, Any]]:
     ]
 
 
-def _training(run: Validated) -> list[dict[str, Any]]:
-    """How each network of the final model was trained: which epoch was kept, how fast, on how many threads."""
+def _history(run: Validated) -> list[dict[str, Any]]:
+    """The learning curve of each network, the kept one first: the first member's of an ensemble."""
+    order = sorted(run.final.trained, key=lambda one: one is not run.final.chosen)
+    metric = "mae" if run.cohort.targets[0].task == "continuous" else "auroc"
     return [
         {
             "name": one.candidate.name,
-            "member": number,
-            "best_epoch": member.best_epoch,
-            "tuning_score": member.tuning_score,
-            "images_per_second": round(member.images_per_second, 1),
-            "threads": member.threads,
-            "precision": member.precision,
-            "notes": list(member.notes),
+            "metric": metric,
+            "best_epoch": one.members[0].best_epoch,
+            "epochs": one.members[0].history,
         }
-        for one in run.final.trained
-        for number, member in enumerate(one.members)
+        for one in order
     ]
+
+
+def _network(run: Validated, stored: Stored) -> dict[str, Any]:
+    """The kept network, and how fast and how exactly it was trained."""
+    members = run.final.chosen.members
+    return stored.network | {
+        "members": len(members),
+        "n_parameters": sum(value.numel() for value in members[0].network.parameters()),
+        "precision": members[0].precision,
+        "images_per_second": round(float(np.mean([one.images_per_second for one in members])), 1),
+        "notes": list(members[0].notes),
+    }
 
 
 def _notes(run: Validated) -> list[str]:

@@ -13,11 +13,11 @@ from iatros.core.splits import task_seed
 from iatros.imaging.cohort import Cohort
 from iatros.imaging.development import Developed
 from iatros.imaging.export import checked_onnx, int8_cost, quantise
-from iatros.imaging.heads import n_outputs
-from iatros.imaging.rebuilding import pack_network
+from iatros.imaging.heads import n_outputs, predictions
+from iatros.imaging.rebuilding import network_document, pack_network
 from iatros.imaging.requests import TrainRequest
 from iatros.imaging.runtime.network import StoredNetwork
-from iatros.imaging.scoring import ImagingModel
+from iatros.imaging.scoring import ImagingModel, network_file
 
 _CHECKED = 8
 """Real images on which the stored network must answer as the trained one."""
@@ -53,8 +53,7 @@ def store(
         with context.progress.step("writing the network down"):
             head = None if table is None else table[:_CHECKED]
             onnx = checked_onnx(member.network, spec, inputs[:_CHECKED], table=head)
-        files[f"network{number}.onnx"] = onnx
-        files[f"network{number}.safetensors"] = pack_network(member.network)
+        files[network_file(number, "weights")] = pack_network(member.network)
         networks.append(StoredNetwork(onnx, spec))
         if reason is None:
             try:
@@ -63,7 +62,7 @@ def store(
             except FitError as error:
                 reason = str(error)
                 continue
-            files[f"network{number}.int8.onnx"] = content
+            files[network_file(number, "int8")] = content
             small.append(StoredNetwork(content, spec))
     if reason is not None:
         files = {name: content for name, content in files.items() if not name.endswith(".int8.onnx")}
@@ -76,7 +75,7 @@ def store(
         test_time=chosen.test_time,
         calibrators=tuple(head.calibrator for head in developed.heads),
         conformal=tuple(head.conformal for head in developed.heads),
-        encoder=chosen.encoder,
+        table=chosen.encoder,
     )
     predictor, more = model.save()
     export = (
@@ -84,14 +83,11 @@ def store(
         if reason
         else _cost(cohort, developed, unseen, networks, small, request)
     )
-    network = {
-        "model": chosen.candidate.name,
-        "params": chosen.candidate.params.model_dump(mode="json"),
-        "spec": spec.document(),
-        "n_outputs": n_outputs(cohort.objective, cohort.targets),
-        "n_columns": 0 if table is None else int(table.shape[1]),
+    outputs = n_outputs(cohort.objective, cohort.targets)
+    columns = 0 if table is None else int(table.shape[1])
+    candidate = chosen.candidate
+    network = network_document(candidate.name, candidate.params, spec, outputs, n_columns=columns) | {
         "slicewise": chosen.candidate.slicewise,
-        "members": len(chosen.members),
         "threads": chosen.members[0].threads,
     }
     return Stored(model, {**files, **more}, network, predictor, export)
@@ -123,11 +119,11 @@ def _cost(
     for group in (networks, small):
         logits = np.mean([network.run(inputs, given)["logits"] for network in group], axis=0)
         answers.append(prepared.mean_over_records(logits, rows))
-    cost = int8_cost(
-        cohort.objective,
-        cohort.targets,
-        [np.asarray(y)[rows] for y in cohort.y],
-        *answers,
-        groups=cohort.groups[rows],
-    )
-    return {"int8": True, "n": len(rows), **cost}
+    target, y = cohort.targets[0], np.asarray(cohort.y[0])[rows]
+    known = np.isfinite(y.astype(float))
+    forms = [predictions(cohort.objective, cohort.targets, logits)[0][known] for logits in answers]
+    y = y[known].astype(float if target.task == "continuous" else np.int64)
+    return {
+        "int8": True,
+        **int8_cost(target, y, *forms, groups=cohort.groups[rows][known], seed=request.seed),
+    }
