@@ -18,8 +18,8 @@ _SAME_DIRECTION = 0.9999
 _AXIS = 0.9995
 """Cosine below which a plane is oblique to the axes of the body, about 1.8 degrees."""
 _IN_STACKS = ("CT", "MR", "PT")
-_GAP = 0.1
-"""Largest deviation of a distance between slices from the usual one, as a share of it."""
+_GAP = 0.25
+"""Largest deviation of a distance between slices from the usual one, as a share of it: 0.6 and 0.7 mm are 0.625."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _add_volume(
     if reason is not None:
         answer.refused.append(Refused(name, f"{reason} ({len(planes)} slices)"))
         return
-    spacing, affine = _geometry([plane for _, plane in ordered], _usual(distances))
+    spacing, affine = _geometry([plane for _, plane in ordered], float(distances.mean()))
     used = [place for place, _ in ordered] if len(headers) > 1 else [0]
     stack_headers = tuple(headers[place] for place in used)
     members = (
