@@ -9,7 +9,7 @@ import torch
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetResBlock, UnetUpBlock
 from torch import nn
 
-_GROUPS = 4
+from iatros.imaging.models.unet import GROUPS
 
 
 class EncoderDecoder(nn.Module):
@@ -30,7 +30,6 @@ class EncoderDecoder(nn.Module):
         residual: bool,
         norm: str,
         dropout: float,
-        deep_supervision: bool,
     ) -> None:
         super().__init__()
         if not strides:
@@ -59,30 +58,20 @@ class EncoderDecoder(nn.Module):
             for k in reversed(range(len(self.steps)))
         )
         self.head = UnetOutBlock(axes, self.widths[0], n_outputs)
-        aside = range(1, min(3, len(self.steps))) if deep_supervision else range(0)
-        self.aside = nn.ModuleDict({str(k): UnetOutBlock(axes, self.widths[k], n_outputs) for k in aside})
         self.apply(_initialise)
-
-    def scales(self, images: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Logits at the full scale and, with deep supervision, at coarser ones; and the map at the bottom."""
-        maps = []
-        for block in self.down:
-            images = block(images)
-            maps.append(images)
-        bottom = current = maps.pop()
-        coarse = []
-        for block in self.up:
-            current = block(current, maps.pop())
-            if str(len(maps)) in self.aside:
-                coarse.append(self.aside[str(len(maps))](current))
-        return [self.head(current), *reversed(coarse)], bottom
 
     def parts(
         self, images: torch.Tensor, table: torch.Tensor | None = None, lengths: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
-        """`logits` (n, n_outputs, *size) and `features` (n, widths[-1]), the means of the bottom map."""
-        logits, bottom = self.scales(images)
-        return {"logits": logits[0], "features": bottom.flatten(2).mean(dim=2)}
+        """`logits` (n, n_outputs, *size) and `features` (n, widths[-1]), the means of the coarsest map."""
+        maps = []
+        for block in self.down:
+            images = block(images)
+            maps.append(images)
+        coarsest = current = maps.pop()
+        for block in self.up:
+            current = block(current, maps.pop())
+        return {"logits": self.head(current), "features": coarsest.flatten(2).mean(dim=2)}
 
     def forward(
         self, images: torch.Tensor, table: torch.Tensor | None = None, lengths: torch.Tensor | None = None
@@ -105,7 +94,7 @@ def _kernels(strides: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
 def _norm(name: str) -> tuple[str, dict[str, Any]]:
     if name == "instance":
         return ("instance", {"affine": True})
-    return ("group", {"num_groups": _GROUPS}) if name == "group" else ("batch", {})
+    return ("group", {"num_groups": GROUPS}) if name == "group" else ("batch", {})
 
 
 def _initialise(module: nn.Module) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from iatros.imaging.models.params import Learning, NetworkParams
 from iatros.imaging.schema import InputSpec
@@ -12,6 +12,8 @@ from iatros.imaging.schema import InputSpec
 if TYPE_CHECKING:
     import torch
 
+GROUPS = 4
+"""Groups of filters that are normalised together with norm group."""
 _SMALLEST = 4
 """Rows, columns or slices below which a scale is not halved again."""
 
@@ -35,9 +37,6 @@ class UNetParams(NetworkParams):
     norm: Literal["instance", "group", "batch"] = Field(
         default="instance", description="normalisation after each convolution"
     )
-    deep_supervision: bool = Field(
-        default=False, description="the half and the quarter scale also learn the mask"
-    )
     patch: tuple[int, ...] = Field(
         default=(),
         max_length=3,
@@ -53,6 +52,12 @@ class UNetParams(NetworkParams):
     overlap: float = Field(
         default=0.5, ge=0.0, le=0.9, description="share of a patch that neighbouring patches have in common"
     )
+
+    @model_validator(mode="after")
+    def _grouped(self) -> UNetParams:
+        if self.norm == "group" and any(width % GROUPS for width in self.channels):
+            raise ValueError(f"with norm group, channels must be multiples of {GROUPS}")
+        return self
 
     @field_validator("channels", "patch")
     @classmethod
@@ -84,7 +89,6 @@ class UNet:
             residual=params.residual,
             norm=params.norm,
             dropout=params.dropout,
-            deep_supervision=params.deep_supervision,
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,7 +98,7 @@ def learn(
         "torch": torch.__version__,
     }
     with _threads_and_seed(settings.seed):
-        network = UNet.build(params, plan.spec, plan.n_outputs)
+        network: Any = UNet.build(params, plan.spec, plan.n_outputs)
         if weights is not None:
             for note in start_from(network, weights)[1]:
                 progress.note(f"{label}: {note}")
@@ -120,7 +121,7 @@ def torch_shares(
 
 class _Training:
     def __init__(
-        self, network: torch.nn.Module, plan: Plan, params: UNetParams, data: Prepared, settings: Settings
+        self, network: Any, plan: Plan, params: UNetParams, data: Prepared, settings: Settings
     ) -> None:
         self.plan, self.params, self.data, self.settings = plan, params, data, settings
         self.learner = Learner(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch.nn import functional
 
@@ -25,17 +23,3 @@ def dice_cross_entropy(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tenso
     common = (shares * true).sum(dim=1)
     soft = (2 * common + _SMOOTH) / (shares.sum(dim=1) + true.sum(dim=1) + _SMOOTH)
     return entropy + 1 - soft.mean()
-
-
-def over_scales(scales: Sequence[torch.Tensor], masks: torch.Tensor) -> torch.Tensor:
-    """The loss at the full scale and at coarser ones, each weighing half of the finer one, weights summing to 1."""
-    total = torch.zeros(())
-    weights = [0.5**k for k in range(len(scales))]
-    for logits, weight in zip(scales, weights, strict=True):
-        target = masks
-        if logits.shape[2:] != masks.shape[1:]:
-            target = functional.interpolate(masks[:, None].float(), size=logits.shape[2:], mode="nearest")[
-                :, 0
-            ]
-        total = total + weight / sum(weights) * dice_cross_entropy(logits, target)
-    return total

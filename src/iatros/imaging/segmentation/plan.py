@@ -66,9 +66,10 @@ class Plan:
     @staticmethod
     def load(document: Mapping[str, Any]) -> Plan:
         """The reverse of `document`."""
-        return Plan(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
-        )
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
+        }
+        return Plan(**plain)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ class Validated:
 def validate(study: Study, request: TrainRequest, params: UNetParams, context: Context) -> Validated:
     """Carry out the validation that the request asks for, and develop the final model."""
     plan = parts(study, request)
-    found, labels = [], {}
+    found: list[tuple[Part, Developed, Judged]] = []
+    labels: dict[int, np.ndarray] = {}
     for part in plan.parts:
         developed = develop(study, part.development, request, params, context, label=part.name)
         judged, predicted = judge(developed.model, study, part.test, context, label=f"judging {part.name}")
