@@ -16,7 +16,9 @@ from iatros.core.errors import InputError, MissingExtraError, unknown_name
 from iatros.imaging.schema import InputSpec
 
 METHODS = ("gradcam", "gradcam++", "integrated-gradients", "occlusion")
-_BATCH = {"image": 64, "volume": 4, "sequence": 1}
+_MOST_PIXELS = (
+    1 << 18
+)  # of one batch; with the graph that gradients need, a network takes a thousand times that
 
 
 @overload
@@ -71,7 +73,8 @@ def heat_maps(
             f"heat maps need {_axes(spec)} axes an input and one answer each; got {len(inputs)} inputs "
             f"with {answer.shape} answers"
         )
-    step = _BATCH[spec.kind] if isinstance(inputs, np.ndarray) else 1
+    together = isinstance(inputs, np.ndarray) and spec.kind != "sequence"
+    step = max(1, _MOST_PIXELS // int(np.prod(spec.size))) if together else 1
     made: list[np.ndarray] = []
     for start in range(0, len(inputs), step):
         part = slice(start, start + step)
