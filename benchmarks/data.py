@@ -1,4 +1,4 @@
-"""Prepares the real public tables of the benchmarks; none of them is part of this project."""
+"""Prepares the real public tables and images of the benchmarks; none of them is part of this project."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,3 +123,29 @@ def warfarin(folder: Path) -> Path:
 def support2() -> Path:
     """SUPPORT2: 9,105 seriously ill adults."""
     return SHARED / "support2" / "support2.csv"
+
+
+def pneumonia() -> Path:
+    """PneumoniaMNIST at 28 px: chest radiographs of children, with the sides of MedMNIST."""
+    return SHARED / "pneumoniamnist" / "pneumoniamnist_28_reconstructed.npz"
+
+
+def busi(folder: Path, *, against: str) -> Path:
+    """Breast ultrasound at 128 px: malignant against the rest, or against `benign` alone."""
+    with np.load(SHARED / "busi" / "busi_gray128.npz", allow_pickle=False) as archive:
+        images, codes = archive["images"], archive["labels"]
+    labels = np.array(["normal", "benign", "malignant"])[codes]
+    kept = labels != "normal" if against == "benign" else np.ones(len(labels), dtype=bool)
+    path = folder / f"busi-{against}.npz"
+    np.savez(path, images=images[kept], labels=labels[kept])
+    return path
+
+
+def hippocampus() -> Path:
+    """60 T1 crops of the Medical Segmentation Decathlon with the two parts of the hippocampus."""
+    return SHARED / "msd_hippocampus"
+
+
+def dicom() -> Path:
+    """133 DICOM objects, broken ones among them."""
+    return SHARED / "dicom"

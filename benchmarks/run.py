@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.results import save
 
-CASES = {"risk-tables": "benchmarks.risk_tables"}
+CASES = {"imaging": "benchmarks.imaging", "risk-tables": "benchmarks.risk_tables"}
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ def audit(cohort: Cohort, request: TrainRequest, context: Context) -> Audited:
         remaining = replace(remaining, flow=(*remaining.flow, remaining.step("without contradictions")))
     with context.progress.step("guessing without the patient"):
         document |= _baselines(remaining, request)
-    notes = _notes(document)
+    notes = _notes(document, kept_apart=groups is found.groups)
     for note in notes:
         context.progress.note(note)
     return Audited(remaining, document, tuple(notes))
@@ -100,12 +100,17 @@ def _same_channels(cohort: Cohort, request: TrainRequest) -> Cohort:
     return replace(remaining, flow=(*remaining.flow, remaining.step(f"with {channels} channels")))
 
 
-def _notes(document: dict[str, Any]) -> list[str]:
+def _notes(document: dict[str, Any], *, kept_apart: bool) -> list[str]:
     notes = []
     if document["n_exact"] or document["n_near"]:
+        crossing = sum(document["n_by_sides"].values())
+        where = (
+            "kept on one side"
+            if kept_apart
+            else f"{crossing} of them between sides of the source's own split"
+        )
         notes.append(
-            f"{document['n_exact']} pairs of identical and {document['n_near']} of nearly identical images; "
-            "they are kept on one side"
+            f"{document['n_exact']} pairs of identical and {document['n_near']} of nearly identical images, {where}"
         )
     if document["n_contradicting"]:
         notes.append(

@@ -16,6 +16,7 @@ from iatros.core.task import Target
 from iatros.imaging.answering import Answers, answer_collection
 from iatros.imaging.cohort import subgroup_labels, subject_codes
 from iatros.imaging.evaluation import evidence, evidence_of_labels
+from iatros.imaging.gating import count_findings
 from iatros.imaging.labels import relabel
 from iatros.imaging.levels import slice_and_study
 from iatros.imaging.prediction import naming, open_imaging
@@ -141,7 +142,7 @@ def _judge(
         **parts,
         "prevalence": _shift(bundle, model.targets, y, groups, parts, request),
         "slices": _levels(answers, y, groups, request),
-        "quality": _gates(answers),
+        "quality": count_findings(answers.findings),
         "splits": {"external": {"n_rows": len(records), "n_patients": len(np.unique(groups)),
                                 "n_events": int(np.nansum(y[0])) if model.targets[0].task == "binary" else None}},
         "data": {
@@ -210,18 +211,3 @@ def _levels(
         confidence_level=request.confidence_level,
         seed=request.seed,
     )
-
-
-def _gates(answers: Answers) -> dict[str, Any]:
-    """How many of the judged images the quality gates refuse or flag; none is left out of the metrics."""
-    counts: dict[str, int] = {}
-    for found in answers.findings:
-        for code in {finding.code for finding in found}:
-            counts[code] = counts.get(code, 0) + 1
-    n = len(answers.records)
-    return {
-        "n": n,
-        "n_refused": sum(answers.rejected(row) is not None for row in range(n)),
-        "n_flagged": sum(any(f.severity == "flag" for f in found) for found in answers.findings),
-        "by_code": dict(sorted(counts.items())),
-    }

@@ -17,6 +17,7 @@ from iatros.imaging.comparison import compare
 from iatros.imaging.evaluation import documents, evidence, evidence_of_labels
 from iatros.imaging.examples import examples
 from iatros.imaging.explanation_checks import explanation_checks
+from iatros.imaging.gating import count_on
 from iatros.imaging.judging import Judged, join
 from iatros.imaging.levels import slice_and_study
 from iatros.imaging.prevalence import consequences, prevalence_of
@@ -68,7 +69,7 @@ def training_result(run: Validated, stored: Stored, context: Context) -> dict[st
         "prevalence": shift,
         "slices": _levels(run, shown) if target.task in _POOLED and len(cohort.targets) == 1 else None,
         "leakage": run.audited.document,
-        "quality": stored.quality_report,
+        "quality": count_on(cohort, run.final, stored.gates, shown.rows, context),
         "history": _history(run),
         "characteristics": characteristics(
             cohort.records, cohort.groups, _sides(run, shown) or {run.plan.split: shown.rows}

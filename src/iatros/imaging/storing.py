@@ -13,7 +13,9 @@ from iatros.core.splits import task_seed
 from iatros.imaging.cohort import Cohort
 from iatros.imaging.development import Developed
 from iatros.imaging.export import checked_onnx, int8_cost, quantise
+from iatros.imaging.gating import learn_gates
 from iatros.imaging.heads import n_outputs, predictions
+from iatros.imaging.quality import Gates
 from iatros.imaging.rebuilding import network_document, pack_network
 from iatros.imaging.requests import TrainRequest
 from iatros.imaging.runtime.network import StoredNetwork
@@ -36,6 +38,7 @@ class Stored:
     network: dict[str, Any]
     predictor: dict[str, Any]
     export: dict[str, Any]
+    gates: Gates
 
 
 def store(
@@ -78,6 +81,8 @@ def store(
         table=chosen.encoder,
     )
     predictor, more = model.save()
+    gates = learn_gates(cohort, developed, request.seed, context)
+    files |= more | gates.save()[1]
     export = (
         {"int8": False, "reason": reason}
         if reason
@@ -90,7 +95,7 @@ def store(
         "slicewise": chosen.candidate.slicewise,
         "threads": chosen.members[0].threads,
     }
-    return Stored(model, {**files, **more}, network, predictor, export)
+    return Stored(model, files, network, predictor, export, gates)
 
 
 def _sample(cohort: Cohort, developed: Developed, seed: int) -> np.ndarray:

@@ -95,7 +95,7 @@ def _produced(result: dict[str, Any], stored: Stored, run: Validated) -> Produce
         {key: value for key, value in result.items() if key not in _IN_MANIFEST}, sort_keys=True
     ).encode()
     manifest = {"iatros": __version__} | {key: result[key] for key in _IN_MANIFEST}
-    manifest |= {"network": stored.network, "predictor": stored.predictor, "quality": stored.quality}
+    manifest |= {"network": stored.network, "predictor": stored.predictor, "quality": stored.gates.document()}
     seconds = {one.candidate.name: round(sum(m.seconds for m in one.members), 1) for one in run.final.trained}
     manifest["created"] = {"fit_seconds": seconds}
     documents = {
