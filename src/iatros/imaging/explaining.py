@@ -19,7 +19,6 @@ from iatros.imaging.explanation.page import explanation_page
 from iatros.imaging.explanation.place import place_of_heat, warnings
 from iatros.imaging.inputs import evenly, prepare
 from iatros.imaging.patients import encoded
-from iatros.imaging.patients import encoded
 from iatros.imaging.prediction import naming, open_imaging
 from iatros.imaging.requests import ExplainRequest
 from iatros.imaging.schema import Collection, ImageRecord, InputSpec

@@ -140,7 +140,7 @@ def _lesions(n: int, thorax: Numbers, ill: np.ndarray, contrast: float, rng: np.
         "y": y,
         "size": np.exp(rng.uniform(np.log(0.07), np.log(0.18), (n, _LESIONS))),
         "stretch": rng.uniform(0.75, 1.33, (n, _LESIONS)),
-        "bright": there * contrast * np.exp(rng.uniform(np.log(0.10), np.log(0.32), (n, _LESIONS))),
+        "bright": there * contrast * np.exp(rng.uniform(np.log(0.22), np.log(0.60), (n, _LESIONS))),
         "there": there,
     }
 
