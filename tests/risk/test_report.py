@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from iatros.core.checklist import UNKNOWN
+from iatros.core.model_card import plain
 from iatros.core.report import Document, Estimate, Finding, Note, Table, render
 from iatros.core.report_sections.reading import Result
-from iatros.risk.model_card import model_card, plain
+from iatros.risk.model_card import model_card
 from iatros.risk.report import build, html
 from iatros.risk.report_sections.opening import findings
 from iatros.risk.tripod import checklist, missing_items

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,31 @@ def prevalence(
         },
         "test": _homogeneity(target, known) if target.task != "continuous" else None,
     }
+
+
+def prevalence_of(
+    targets: Sequence[Target],
+    y: Sequence[np.ndarray],
+    groups: np.ndarray,
+    parts: Mapping[str, np.ndarray],
+    *,
+    reference: str,
+    confidence_level: float = 0.95,
+) -> dict[str, Any]:
+    """`prevalence` of the rows named in `parts`; of several labels, one for each under `by_label`.
+
+    `y` holds one truth (n,) per target, `groups` (n,) the patients; no row stands in two of the parts.
+    """
+    found = {
+        target.name: prevalence(
+            target,
+            {name: (np.asarray(truth)[rows], groups[rows]) for name, rows in parts.items()},
+            reference=reference,
+            confidence_level=confidence_level,
+        )
+        for target, truth in zip(targets, y, strict=True)
+    }
+    return found[targets[0].name] if len(targets) == 1 else {"reference": reference, "by_label": found}
 
 
 def consequences(

@@ -70,6 +70,11 @@ METRICS: dict[str, MetricWords] = {
         "Bias", "mean of prediction minus truth, in the outcome's unit; 0 is ideal", 3, 0.0, in_unit=True
     ),
     "within_20_percent": MetricWords("Within 20 %", "share of predictions within 20 % of the truth"),
+    "quadratic_kappa": MetricWords(
+        "Quadratic-weighted kappa",
+        "agreement of grades beyond chance, far misses counting more; 1 is perfect",
+    ),
+    "within_one_grade": MetricWords("Within one grade", "share of images answered at most one grade off"),
     "net_benefit": MetricWords(
         "Net benefit", "true alerts per patient less false ones at the threshold's odds"
     ),
@@ -78,11 +83,13 @@ METRICS: dict[str, MetricWords] = {
 HEADLINE: dict[str, tuple[str, ...]] = {
     "binary": ("auroc", "auprc", "brier", "calibration_slope", "oe_ratio"),
     "multiclass": ("auroc", "accuracy", "balanced_accuracy", "log_loss", "ece"),
+    "multilabel": ("auroc", "auprc", "accuracy", "brier"),
     "continuous": ("mae", "rmse", "r2", "calibration_slope", "within_20_percent"),
 }
 GROUPS: dict[str, tuple[str, ...]] = {
     "binary": ("auroc", "oe_ratio", "calibration_slope"),
     "multiclass": ("auroc", "accuracy", "log_loss"),
+    "multilabel": ("auroc", "auprc"),
     "continuous": ("mae", "bias", "calibration_slope"),
 }
 """Metrics that are compared between sites and between subgroups."""
