@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,6 +14,18 @@ IMAGE = InputSpec("image", 1, (14, 10))
 COLOUR = InputSpec("image", 3, (9, 12))
 VOLUME = InputSpec("volume", 1, (5, 9, 7))
 SEQUENCE = InputSpec("sequence", 1, (11, 8), max_slices=9)
+
+
+def inputs_for(spec: InputSpec, n: int, seed: int = 5) -> Any:
+    """n inputs of `spec` with a bright corner that wanders; studies have 1, 4, 2, 7, 4 ... slices."""
+    rng = np.random.default_rng(seed)
+    if spec.kind != "sequence":
+        images = rng.random((n, spec.channels, *spec.size), dtype=np.float32) ** 2
+        for row in range(n):
+            images[row, ..., : 1 + row % 4, : 2 + row % 3] = 1.0
+        return images
+    lengths = [(1, 4, 2, 7, 4)[row % 5] for row in range(n)]
+    return [rng.random((length, spec.channels, *spec.size), dtype=np.float32) ** 2 for length in lengths]
 
 
 class SmallNetwork(nn.Module):

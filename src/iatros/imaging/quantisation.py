@@ -68,7 +68,7 @@ def _quantised(onnx: bytes, feeds: list[dict[str, np.ndarray]], folder: Path) ->
     quantize_static(
         ready,
         after,
-        _reader(feeds),
+        _Reader(feeds),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         reduce_range=True,
@@ -97,8 +97,11 @@ def _kept_in_float(graph: Any) -> list[str]:
     weighty = [node for node in graph.node if node.op_type in _OPERATIONS]
     if not weighty:
         raise FitError("the network has no layer that would gain from 8 bits")
-    last = [node.name for node in weighty if "logits" in node.output]
-    return [weighty[0].name, *last]
+    makers = {output: node for node in graph.node for output in node.output}
+    last = makers["logits"]
+    while last.op_type not in _OPERATIONS and last.input[0] in makers:
+        last = makers[last.input[0]]  # a bias that is added by itself
+    return [weighty[0].name, last.name]
 
 
 def _feeds(inputs: np.ndarray | list[np.ndarray], table: np.ndarray | None) -> list[dict[str, np.ndarray]]:
@@ -118,17 +121,14 @@ def _feeds(inputs: np.ndarray | list[np.ndarray], table: np.ndarray | None) -> l
     return feeds
 
 
-def _reader(feeds: list[dict[str, np.ndarray]]) -> Any:
-    from onnxruntime.quantization import CalibrationDataReader
+class _Reader:
+    """Batches one after the other, as onnxruntime's quantiser asks for them."""
 
-    class Reader(CalibrationDataReader):
-        def __init__(self) -> None:
-            self._left = iter(feeds)
+    def __init__(self, feeds: list[dict[str, np.ndarray]]) -> None:
+        self._left = iter(feeds)
 
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            return next(self._left, None)
-
-    return Reader()
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._left, None)
 
 
 @contextlib.contextmanager

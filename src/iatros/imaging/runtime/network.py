@@ -85,9 +85,20 @@ class StoredNetwork:
                 "a network of the bundle cannot be opened by onnxruntime",
                 hint="train again, or update onnxruntime",
             ) from error
+        self._fits(session)
+        return session
+
+    def _fits(self, session: Any) -> None:
+        """Refuse a graph that is none of `to_onnx`, or that was made for another spec."""
         if not {"logits", "features"} <= {output.name for output in session.get_outputs()}:
             raise BundleError("a network of the bundle does not put out logits and features")
-        return session
+        shapes = {given.name: given.shape for given in session.get_inputs()}
+        free = 2 if self.spec.kind == "sequence" else 1
+        if shapes.get("images", [])[free:] != [self.spec.channels, *self.spec.size]:
+            raise BundleError(
+                f"a network of the bundle does not take images of shape {_spoken(self.spec)}",
+                hint="its manifest belongs to another network; train again",
+            )
 
     def _batches(self, inputs: np.ndarray | Sequence[np.ndarray], batch_size: int) -> Iterator[list[int]]:
         """Rows that are run together; studies with the same number of slices, at most `batch_size` slices."""
