@@ -13,7 +13,8 @@ def prepare(
 ) -> np.ndarray:
     """Pixels (channels, [slices,] rows, columns), uint8 or uint16, as `spec` wants them, float32 in 0 to 1.
 
-    Raises InputError where the number of channels or of dimensions does not fit the model.
+    Raises InputError where the number of channels or of dimensions does not fit the model, or pixels are of
+    another type.
     """
     _check(pixels, spec)
     values = _scaled(_channels(pixels, spec.channels))
@@ -71,7 +72,12 @@ def _channels(pixels: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _scaled(pixels: np.ndarray) -> np.ndarray:
-    top = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}[pixels.dtype]
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"pixels are grey values of 8 or 16 bits, got {pixels.dtype}",
+            hint="0 is black and the type's largest number white",
+        )
+    top = np.iinfo(pixels.dtype).max
     return np.asarray(pixels, dtype=np.float32) / np.float32(top)
 
 
