@@ -27,7 +27,8 @@ def dicom(path: Path, values: np.ndarray, *, syntax: str = ExplicitVRLittleEndia
     signed = values.dtype.kind == "i" and values.min() < 0
     kind = f"<{'i' if signed else 'u'}{2 if values.dtype.itemsize > 1 else 1}"
     defaults: dict[str, Any] = {
-        "SOPClassUID": CT, "SOPInstanceUID": generate_uid(), "StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4",
+        "SOPClassUID": CT, "SOPInstanceUID": generate_uid(),
+        "StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4",
         "Modality": "CT", "PatientID": "P-17", "PatientSex": "F", "PatientAge": "045Y", "Manufacturer": "Acme",
         "ManufacturerModelName": "Scan 9", "BodyPartExamined": "CHEST", "SamplesPerPixel": 1,
         "PhotometricInterpretation": "MONOCHROME2", "Rows": values.shape[-2], "Columns": values.shape[-1],

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from iatros.core.context import Context
+from iatros.core.engine import SerialEngine
 from iatros.core.errors import IatrosError, StorageError
 from iatros.imaging.cache import Pack, PixelCache, pack_key
 from iatros.imaging.schema import Refused
@@ -28,6 +29,8 @@ _READERS = {
 _CHUNKS_A_WORKER = 12
 _FILE_COST = 256 * 1024
 """What opening a file costs, in bytes decoded: about a millisecond."""
+_SMALL = 16 * 1024**2
+"""Work of less than this is not worth the start of a worker, in the unit of the cost."""
 _DIED = "decoding it ended the worker process: the file is damaged, or the memory does not suffice"
 
 Part = TypeVar("Part")
@@ -46,6 +49,8 @@ class Unit:
     plan: dict[str, Any] = field(default_factory=dict)
     hashes: tuple[str, ...] = ()
     """SHA-256 of each file where it is known already."""
+    native: bool = False
+    """Whether a C library decodes it: one that crashes must take a worker with it, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +74,23 @@ def spread(
     *,
     label: str,
     cost: Callable[[Part], int],
+    native: bool = False,
 ) -> list[Answer | Refused]:
     """`function(shared, chunk)` over chunks of `parts`, whose answers come back in the order of `parts`.
 
     Where a worker dies, the parts are halved until the one that kills it is alone; it is refused. What was
-    decoded before lies in the cache, so that this costs little. Each part has a `name`.
+    decoded before lies in the cache, so that this costs little. Each part has a `name`. A little work that is
+    not `native` is done here, since a worker takes longer to start.
     """
     if not parts:
         return []
-    places = chunks([cost(part) for part in parts], context.engine.workers)
+    costs = [cost(part) for part in parts]
+    small = not native and sum(costs) + len(costs) * _FILE_COST < _SMALL
+    engine = SerialEngine() if small else context.engine
+    places = chunks(costs, engine.workers)
     tasks = [tuple(parts[place] for place in chunk) for chunk in places]
     try:
-        answers = context.engine.map(function, tasks, shared, progress=context.progress, label=label)
+        answers = engine.map(function, tasks, shared, progress=context.progress, label=label)
     except StorageError:
         raise
     except IatrosError:
@@ -88,7 +98,7 @@ def spread(
             return [Refused(parts[0].name, _DIED)]  # type: ignore[attr-defined]
         half = len(parts) // 2
         first, second = (
-            spread(function, side, shared, context, label=label, cost=cost)
+            spread(function, side, shared, context, label=label, cost=cost, native=native)
             for side in (parts[:half], parts[half:])
         )
         return first + second

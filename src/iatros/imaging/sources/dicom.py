@@ -94,6 +94,7 @@ def _unit(stack: Stack) -> Unit:
         size=sum(header.cost for header in stack.headers),
         plan={"members": [list(member) for member in stack.members], "volume": stack.is_volume},
         hashes=tuple(header.sha256 for header in stack.headers),
+        native=any(header.compressed for header in stack.headers),
     )
 
 

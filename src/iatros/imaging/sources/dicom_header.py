@@ -56,6 +56,7 @@ class Header:
     sha256: str
     cost: int
     """Bytes once decoded, more where they are compressed."""
+    compressed: bool
     series: str | None
     study: str | None
     instance: str | None
@@ -197,6 +198,7 @@ def _header(file: Found) -> Header | Directory:
         path=str(file.path),
         sha256=hashlib.sha256(content).hexdigest(),
         cost=decoded * (8 if compressed else 1),
+        compressed=compressed,
         series=_text(dataset, "SeriesInstanceUID"),
         study=_text(dataset, "StudyInstanceUID"),
         instance=_text(dataset, "SOPInstanceUID"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def _decoded(dataset: Any, path: str) -> np.ndarray:
     failure = ""
     for plugin in _plugins(decoder):
         try:
-            return np.asarray(decoder.as_array(dataset, raw=False, decoding_plugin=plugin)[0])
+            with _no_output() if plugin == "gdcm" else nullcontext():
+                return np.asarray(decoder.as_array(dataset, raw=False, decoding_plugin=plugin)[0])
         except MemoryError:
             raise
         except Exception as error:  # each decoder fails in its own way, and may quote the file

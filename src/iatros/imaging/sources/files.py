@@ -50,7 +50,14 @@ def read_files(
 
 def _single(found: Sequence[Found], context: Context, reading: Reading) -> Gathered:
     units = [
-        Unit(name=file.name, reader=file.kind, files=(str(file.path),), size=file.size) for file in found
+        Unit(
+            name=file.name,
+            reader=file.kind,
+            files=(str(file.path),),
+            size=file.size,
+            native=file.kind == "raster",
+        )
+        for file in found
     ]
     gathered = Gathered()
     for file, answer in zip(found, decode_units(units, context, reading), strict=True):
