@@ -129,7 +129,7 @@ def test_values_that_are_no_labels_are_refused(tmp_path: Path, value: float) -> 
     values = np.zeros((5, 4, 3), np.float32)
     values[0, 1, 2] = value
     nibabel.save(nibabel.Nifti1Image(values, AFFINE[:, [2, 1, 0, 3]]), tmp_path / "mask.nii.gz")
-    with pytest.raises(MaskError, match="whole numbers|labels must lie"):
+    with pytest.raises(MaskError, match=r"whole numbers|labels must lie"):
         read_mask(a_record(), tmp_path)
 
 

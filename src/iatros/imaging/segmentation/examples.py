@@ -27,10 +27,9 @@ def examples(study: Study, judged: Judged, labels: Mapping[int, np.ndarray]) -> 
     dice = judged.values("dice")
     known = np.flatnonzero(np.isfinite(dice).any(axis=1))
     order = known[np.argsort(np.nanmean(dice[known], axis=1), kind="stable")]
-    ranks = {0: "worst", 1: "second worst", len(order) // 2: "middle"} | {
-        len(order) - 2: "second best",
-        len(order) - 1: "best",
-    }
+    # of few images, one has several ranks: the later line tells more
+    ranks = {len(order) - 2: "second best", 1: "second worst", len(order) // 2: "middle"}
+    ranks |= {len(order) - 1: "best", 0: "worst"}
     found = []
     for place in sorted(place for place in ranks if 0 <= place < len(order)):
         case = int(order[place])

@@ -32,6 +32,7 @@ from iatros.learners.threads import fit_threads
 _JUDGED = 24
 """How often, at most, the tuning images are segmented in a training."""
 _TUNING_OVERLAP = 0.25
+_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class _Training:
         spacing = plan.spacing_mm or (1.0,) * len(plan.patch)
         sides = tuple(size * step for size, step in zip(plan.patch, spacing, strict=True))
         self.augmentation = Augmentation(settings.augment, sides, settings.flip_axis)
-        self.batch_size = settings.batch_size or automatic_batch(plan.patch)
+        self.batch_size = settings.batch_size or automatic_batch(plan.patch, len(data.train) * params.patches)
         self.n_steps = self.sampler.steps(params.patches, self.batch_size)
         self.highest = settings.learning_rate or UNet.learning.learning_rate
         self.every = max(1, math.ceil(settings.epochs / _JUDGED))
@@ -252,10 +253,11 @@ def mean_dice(predicted: Sequence[np.ndarray], true: Sequence[np.ndarray], n_str
     return float(np.mean(by_structure)) if by_structure else math.nan
 
 
-def automatic_batch(patch: tuple[int, ...]) -> int:
-    """Patches of a step, so that it takes about `UNet.learning.pixels_per_step` voxels."""
+def automatic_batch(patch: tuple[int, ...], n_patches: int) -> int:
+    """Patches of a step: about `UNet.learning.pixels_per_step` voxels, but an epoch has 16 steps or more."""
     learning = UNet.learning
-    return min(learning.most, max(learning.least, learning.pixels_per_step // math.prod(patch)))
+    fits = learning.pixels_per_step // math.prod(patch)
+    return max(learning.least, min(learning.most, fits, n_patches // _STEPS))
 
 
 def _seed(seed: int, epoch: int, purpose: int) -> int:

@@ -197,6 +197,8 @@ def _check(pixels: np.ndarray, record: ImageRecord, plan: Plan) -> None:
         raise InputError(
             f"the model takes {plan.channels} channel(s), this has {pixels.shape[0]}", where=record.name
         )
+    if pixels.min() == pixels.max():
+        raise InputError("the image is of one grey throughout", where=record.name)
     if plan.spacing_mm is not None and record.spacing_mm is None:
         raise InputError("the size of a pixel in mm is not known, and the model needs it", where=record.name)
 

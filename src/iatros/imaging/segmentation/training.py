@@ -25,6 +25,7 @@ from iatros.imaging.segmentation.model_card import model_card
 from iatros.imaging.segmentation.report import build
 from iatros.imaging.segmentation.study import Study, open_study
 from iatros.imaging.segmentation.validation import Validated, validate
+from iatros.imaging.training import versions
 from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.version import __version__
 
@@ -114,7 +115,7 @@ def _result(study: Study, request: TrainRequest, validated: Validated, notes: li
         "data": study.data(),
         "notes": [*notes, *validated.plan.notes],
         "request": request.model_dump(mode="json"),
-        "versions": _versions(),
+        "versions": versions(),
         "parent": None,
     }
 
@@ -193,9 +194,3 @@ def _without_seconds(result: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in result["history"]]
     seconds = {part["name"]: round(part["seconds"], 1) for part in result["parts"]}
     return {**result, "parts": parts, "history": history}, seconds
-
-
-def _versions() -> dict[str, str]:
-    from iatros.imaging.training import versions
-
-    return versions()
