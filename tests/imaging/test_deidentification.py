@@ -286,8 +286,11 @@ def test_an_overlay_in_unused_bits_is_flagged() -> None:
     assert "unused bits" in str(burnt_in(dataset))
 
 
-def test_the_action_copies_a_tree_and_counts_what_was_done(shared_data: Path) -> None:
-    request = DeidentifyRequest(images=shared_data / "dicom", key="a key of several words")
+def test_the_action_copies_a_tree_and_counts_what_was_done(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IATROS_DEIDENTIFICATION_KEY", "a key of several words")
+    request = DeidentifyRequest(images=shared_data / "dicom")
     produced = deidentifying.deidentify(request, Context())
     result = produced.result
     assert result["n"] == len(produced.documents) > 120
@@ -309,13 +312,14 @@ def test_the_action_copies_a_tree_and_counts_what_was_done(shared_data: Path) ->
         assert instance.startswith(str(dataset.SOPInstanceUID))
 
 
-def test_two_runs_with_one_key_agree_and_a_random_key_is_told(shared_data: Path) -> None:
+def test_two_runs_with_one_key_agree_and_a_random_key_is_told(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = shared_data / "dicom" / "ct_series_dcmqi_3slice"
-    first, second = (
-        deidentifying.deidentify(DeidentifyRequest(images=folder, key="the same"), Context())
-        for _ in range(2)
-    )
+    monkeypatch.setenv("IATROS_DEIDENTIFICATION_KEY", "the same")
+    first, second = (deidentifying.deidentify(DeidentifyRequest(images=folder), Context()) for _ in range(2))
     assert first.documents == second.documents
+    monkeypatch.delenv("IATROS_DEIDENTIFICATION_KEY")
     third = deidentifying.deidentify(DeidentifyRequest(images=folder), Context())
     assert set(third.documents).isdisjoint(first.documents)
     assert any("random" in note for note in third.result["notes"])

@@ -15,7 +15,7 @@ class Request(BaseModel):
     """A frozen set of fields that forbids unknown ones; defaults live in its subclasses and nowhere else.
 
     A field's `json_schema_extra` may hold `{"positional": True}` (the command line takes it without a
-    flag) and `{"unit": "..."}`.
+    flag), `{"unit": "..."}`, and `{"address": True}` (a place that is called; nobody may send a server there).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -110,7 +110,12 @@ def _images(value: Any) -> Any:
 def _images_name(value: Any) -> dict[str, Any]:
     if isinstance(value, Path):
         return {"path": value.name}
-    return {"dicomweb": value.partition("?")[2]} if isinstance(value, str) else {"files": len(value)}
+    if isinstance(value, str):
+        # What a query asks for can be a patient's number; what it asks by cannot.
+        return {
+            "dicomweb": sorted(part.partition("=")[0] for part in value.partition("?")[2].split("&") if part)
+        }
+    return {"files": len(value)}
 
 
 ImagesRef = Annotated[

@@ -13,7 +13,7 @@ from typing import Any
 
 from iatros.core.context import Context, Produced
 from iatros.core.errors import InputError, LimitError
-from iatros.imaging.deidentification import Keyed, Removal, burnt_in, removal_rows
+from iatros.imaging.deidentification import Keyed, Removal, burnt_in, removal_rows, secret_of_environment
 from iatros.imaging.deidentification import deidentify as deidentify_dataset
 from iatros.imaging.findings.writing import encoded
 from iatros.imaging.requests import DeidentifyRequest
@@ -43,7 +43,7 @@ def deidentify(request: DeidentifyRequest, context: Context) -> Produced:
     The result counts for every attribute in how many objects it was removed, emptied, replaced or shifted; it holds
     no values. What may show the patient in its pixels is flagged. LimitError beyond `MAX_BYTES`.
     """
-    keyed = Keyed.of(request.key, keep_dates=request.keep_dates)
+    keyed = Keyed.of(secret_of_environment(), keep_dates=request.keep_dates)
     done = _Done()
     with tempfile.TemporaryDirectory() as folder:
         sources = list(_sources(request.images, Path(folder), context, done.refused))
@@ -184,8 +184,11 @@ def _inline(images: list[dict[str, str]]) -> Iterator[tuple[str, bytes]]:
 
 def _notes(request: DeidentifyRequest, done: _Done) -> list[str]:
     notes = []
-    if request.key is None:
-        notes.append("the key was random: another run gives other pseudonyms, UIDs and dates")
+    if secret_of_environment() is None:
+        notes.append(
+            "the key was random: another run gives other pseudonyms, UIDs and dates; "
+            "IATROS_DEIDENTIFICATION_KEY keeps them the same"
+        )
     if done.flagged:
         notes.append(
             f"{len(done.flagged)} objects may show the patient in their pixels, which were not changed; see flagged"

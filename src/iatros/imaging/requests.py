@@ -15,6 +15,7 @@ Window = Annotated[str | None, Field(pattern=r"^-?\d+(\.\d+)?,\d+(\.\d+)?$")]
 FileRef = Annotated[Path, PlainSerializer(lambda path: {"file": path.name})]
 
 _POSITIONAL: JsonDict = {"positional": True}
+_ADDRESS: JsonDict = {"address": True}
 _IMAGES = (
     "a folder of DICOM files, a folder of PNG, JPEG or TIFF per class, a CSV or Parquet manifest, NIfTI volumes, "
     "a MedMNIST-style .npz, one file, or a DICOMweb query (https://pacs/dicom-web?Modality=CT)"
@@ -194,15 +195,16 @@ class FindingsRequest(_UsesModel):
         False, description="remove and replace what identifies the patient (PS3.15 basic profile)"
     )
     dicomweb: str | None = Field(
-        None, description="store the objects here by STOW-RS, such as https://pacs/dicom-web"
+        None,
+        description="store the objects here by STOW-RS, such as https://pacs/dicom-web",
+        json_schema_extra=_ADDRESS,
     )
-    cstore: str | None = Field(None, description="store the objects here by C-STORE, as AE@HOST:PORT")
+    cstore: str | None = Field(
+        None, description="store the objects here by C-STORE, as AE@HOST:PORT", json_schema_extra=_ADDRESS
+    )
 
 
 class DeidentifyRequest(_ReadsImages):
     """Copies of DICOM files without what identifies the patient, and a list of what was removed."""
 
-    key: str | None = Field(
-        None, description="secret that makes replacements the same in every run; random where not given"
-    )
     keep_dates: bool = Field(False, description="keep dates as they are instead of shifting them by patient")

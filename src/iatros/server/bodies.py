@@ -42,10 +42,13 @@ def read_request(kind: type[Request], body: dict[str, Any], models: Path) -> Req
     """The request of `kind` that `body` spells; model names are resolved in the folder `models`."""
     fields = dict(body)
     for name in fields:
-        if name in path_fields(kind):
-            raise RequestError(
-                f"{name} is a path on the server, which HTTP does not take", hint="leave it out"
+        if name in closed_fields(kind):
+            what = (
+                "an address"
+                if _is_address(kind.model_fields[name].json_schema_extra)
+                else "a path on the server"
             )
+            raise RequestError(f"{name} is {what}, which HTTP does not take", hint="leave it out")
     if isinstance(fields.get("model"), str):
         fields["model"] = models / checked_name(fields["model"], "model")
     elif "model" in fields:
@@ -68,15 +71,23 @@ def checked_name(name: str, field: str) -> str:
     return name
 
 
-def path_fields(kind: type[Request]) -> list[str]:
-    """The fields of a request that are paths; they exist for the command line and Python only."""
-    return [name for name, field in kind.model_fields.items() if _holds_path(field.annotation)]
+def closed_fields(kind: type[Request]) -> list[str]:
+    """The fields of a request that are paths or addresses; they exist for the command line and Python only."""
+    return [
+        name
+        for name, field in kind.model_fields.items()
+        if _holds_path(field.annotation) or _is_address(field.json_schema_extra)
+    ]
+
+
+def _is_address(extra: Any) -> bool:
+    return isinstance(extra, dict) and bool(extra.get("address"))
 
 
 def body_schema(kind: type[Request]) -> dict[str, Any]:
-    """The JSON schema of the body for OpenAPI, without the fields that are paths."""
+    """The JSON schema of the body for OpenAPI, without the fields that HTTP does not take."""
     schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
-    for name in path_fields(kind):
+    for name in closed_fields(kind):
         schema["properties"].pop(name, None)
     return schema
 
