@@ -164,13 +164,6 @@ def test_evaluation_elsewhere_says_what_training_said(bundle: Bundle, elsewhere:
     assert metrics["dice"]["value"] > 0.9
     assert found.result["parent"]["name"] == "balls"
     assert b"Evaluating a unet" in found.documents["report.html"]
-    with pytest.raises(SplitError, match="on the side held_out"):
-        evaluate_segmentation(
-            bundle,
-            EvaluateRequest(model=bundle.path, images=elsewhere, side="held_out"),
-            Context(),
-            collection,
-        )
 
 
 def test_prediction_and_evaluation_need_no_torch(bundle: Bundle, elsewhere: Path) -> None:

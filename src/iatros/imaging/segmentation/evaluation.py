@@ -129,6 +129,11 @@ def mean_metric(
     return Metric(value, low, high, n, None, label)
 
 
+def means(values: np.ndarray) -> list[float]:
+    """The mean of each column of (cases, structures) over the cases where it is defined; NaN where it is in none."""
+    return _row_means(values.T).tolist()
+
+
 def slug(name: str) -> str:
     """The name of a structure inside the name of a metric.
 

@@ -7,7 +7,6 @@ import numpy as np
 from iatros.core.arrays import plain
 from iatros.core.bundle import Bundle
 from iatros.core.context import Context, Produced
-from iatros.core.errors import SplitError
 from iatros.core.report import render
 from iatros.imaging.requests import EvaluateRequest
 from iatros.imaging.schema import Collection
@@ -26,10 +25,6 @@ def evaluate_segmentation(
     model = SegmentationModel.from_bundle(bundle, precision=request.precision)
     study = open_study(collection, model.plan.structures, context)
     rows = np.arange(study.n)
-    if request.side is not None:
-        rows = np.flatnonzero(study.split == request.side) if study.split is not None else rows[:0]
-        if not len(rows):
-            raise SplitError(f"no image with a label map is on the side {request.side}")
     judged, labels = judge(model, study, rows, context, label="outlining structures")
     with context.progress.step("metrics and intervals"):
         found = metrics(

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from iatros.core.arrays import plain
 from iatros.core.bundle import BundleDraft
 from iatros.core.context import Context, Produced
@@ -19,12 +17,12 @@ from iatros.imaging.requests import TrainRequest
 from iatros.imaging.schema import Collection
 from iatros.imaging.segmentation.augmentation import USED
 from iatros.imaging.segmentation.development import Developed
-from iatros.imaging.segmentation.evaluation import Judged, metrics, volumes
+from iatros.imaging.segmentation.evaluation import Judged, means, metrics, volumes
 from iatros.imaging.segmentation.examples import Example, examples
 from iatros.imaging.segmentation.model_card import model_card
 from iatros.imaging.segmentation.report import build
 from iatros.imaging.segmentation.study import Study, open_study
-from iatros.imaging.segmentation.validation import Validated, validate
+from iatros.imaging.segmentation.validation import JudgedPart, Validated, validate
 from iatros.imaging.training import versions
 from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.version import __version__
@@ -107,7 +105,7 @@ def _result(study: Study, request: TrainRequest, validated: Validated, notes: li
         "flow": study.flow(),
         "cases": cases_table(judged, study.structures),
         "volumes": volumes(judged, study.structures),
-        "parts": [_part(part.name, developed, one) for part, developed, one in validated.parts],
+        "parts": [_part(part) for part in validated.parts],
         "history": final.learned[0].history,
         "plan": final.model.plan.document(),
         "mirrored": bool(final.model.mirror_axes),
@@ -135,20 +133,20 @@ def cases_table(judged: Judged, structures: tuple[str, ...]) -> list[dict[str, A
     ]
 
 
-def _part(name: str, developed: Developed, judged: Judged) -> dict[str, Any]:
-    """What one part of the validation gave; the seconds are taken out of what is stored outside `created`."""
-    first = developed.learned[0]
+def _part(part: JudgedPart) -> dict[str, Any]:
+    """What one part of the validation gave; `_without_seconds` keeps its times out of what must be the same."""
+    developed, first = part.developed, part.developed.learned[0]
     return {
-        "name": name,
+        "name": part.name,
         "n_train": len(developed.train),
         "n_tuning": len(developed.tuning),
-        "n_judged": len(judged.rows),
+        "n_judged": len(part.judged.rows),
         "best_epoch": first.best_epoch,
         "tuning_dice": first.tuning_dice,
-        "dice": [float(value) for value in np.nanmean(judged.values("dice"), axis=0)],
+        "dice": means(part.judged.values("dice")),
         "precision": first.precision,
         "threads": first.threads,
-        "seconds": sum(one.seconds for one in developed.learned),
+        "seconds": part.seconds,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +20,21 @@ from iatros.imaging.sides import Part, Plan
 
 
 @dataclass(frozen=True)
+class JudgedPart:
+    """One run of the procedure: what was developed, how it agrees with the truth, and the seconds that took."""
+
+    name: str
+    developed: Developed
+    judged: Judged
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Validated:
     """Every part judged by the model developed without it, and the final model."""
 
     plan: Plan
-    parts: tuple[tuple[Part, Developed, Judged], ...]
+    parts: tuple[JudgedPart, ...]
     labels: dict[int, np.ndarray]
     """Predicted label map of each judged row."""
     final: Developed
@@ -31,8 +42,8 @@ class Validated:
     @property
     def judged(self) -> Judged:
         """All judged cases together, in the order of their rows."""
-        rows = np.concatenate([one.rows for _, _, one in self.parts])
-        agreements = [case for _, _, one in self.parts for case in one.agreements]
+        rows = np.concatenate([part.judged.rows for part in self.parts])
+        agreements = [case for part in self.parts for case in part.judged.agreements]
         order = np.argsort(rows, kind="stable")
         return Judged(rows[order], tuple(agreements[k] for k in order))
 
@@ -40,14 +51,15 @@ class Validated:
 def validate(study: Study, request: TrainRequest, params: UNetParams, context: Context) -> Validated:
     """Carry out the validation that the request asks for, and develop the final model."""
     plan = parts(study, request)
-    found: list[tuple[Part, Developed, Judged]] = []
+    found: list[JudgedPart] = []
     labels: dict[int, np.ndarray] = {}
     for part in plan.parts:
+        started = time.perf_counter()
         developed = develop(study, part.development, request, params, context, label=part.name)
         judged, predicted = judge(developed.model, study, part.test, context, label=f"judging {part.name}")
-        found.append((part, developed, judged))
+        found.append(JudgedPart(part.name, developed, judged, time.perf_counter() - started))
         labels |= predicted
-    final = found[0][1]
+    final = found[0].developed
     if not plan.final_is_judged:
         final = develop(study, plan.final, request, params, context, label="final")
     return Validated(plan, tuple(found), labels, final)
