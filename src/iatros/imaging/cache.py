@@ -1,7 +1,7 @@
 """Decoded pixels on disk, named by the content they came from, and read back memory-mapped.
 
-A pack is one file: a magic word, the length of a JSON header, the header (type, shape, place and SHA-256 of each
-image, and what was noticed while decoding), then the pixels. It holds no metadata of the source. Its name is a hash
+A pack is one file: a magic word, length and SHA-256 of a JSON header, the header (type, shape, place and SHA-256
+of each image, and what was noticed while decoding), then the pixels. It holds no metadata. Its name is a hash
 of the source's bytes, of how they were read, and of `FORMAT`, so nothing about a patient is in the name, and an image
 that changed is another pack. Packs are written beside their place and renamed, so that several runs can fill one
 cache; one whose pixels no longer have their hash is written anew.
@@ -37,6 +37,7 @@ FORMAT = 1
 
 _MAGIC = b"IATROSPX"
 _LENGTH = struct.Struct("<Q")
+_START = len(_MAGIC) + _LENGTH.size + hashlib.sha256().digest_size
 _ALIGNED = 64
 _MAPPED_BYTES = 4 * 1024**2
 """Smaller packs are read at once: a mapping holds a file descriptor for as long as the pixels are used."""
@@ -189,8 +190,8 @@ def _header(images: Sequence[np.ndarray], noticed: dict[str, Any]) -> bytes:
         )
         place += -(-pixels.nbytes // _ALIGNED) * _ALIGNED
     header = json.dumps({"images": entries, "noticed": noticed}).encode()
-    header += b" " * (-(len(_MAGIC) + _LENGTH.size + len(header)) % _ALIGNED)
-    return _MAGIC + _LENGTH.pack(len(header)) + header
+    header += b" " * (-(_START + len(header)) % _ALIGNED)
+    return _MAGIC + _LENGTH.pack(len(header)) + hashlib.sha256(header).digest() + header
 
 
 def _bodies(images: Sequence[np.ndarray]) -> Iterable[Any]:
@@ -201,13 +202,15 @@ def _bodies(images: Sequence[np.ndarray]) -> Iterable[Any]:
 
 def _parsed(path: Path, content: Any) -> Pack:
     """The header of a pack; ValueError where it is none."""
-    start = len(_MAGIC) + _LENGTH.size
     if bytes(content[: len(_MAGIC)]) != _MAGIC:
         raise ValueError("not a pack")
-    (length,) = _LENGTH.unpack(content[len(_MAGIC) : start])
-    header = json.loads(bytes(content[start : start + length]))
+    (length,) = _LENGTH.unpack(content[len(_MAGIC) : len(_MAGIC) + _LENGTH.size])
+    document = bytes(content[_START : _START + length])
+    if hashlib.sha256(document).digest() != content[_START - 32 : _START]:
+        raise ValueError("the header is damaged")
+    header = json.loads(document)
     images = tuple(
-        Stored(e["sha256"], str(path), start + length + e["place"], e["dtype"], tuple(e["shape"]))
+        Stored(e["sha256"], str(path), _START + length + e["place"], e["dtype"], tuple(e["shape"]))
         for e in header["images"]
     )
     return Pack(images, header["noticed"])

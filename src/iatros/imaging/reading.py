@@ -37,7 +37,8 @@ def read(request: ReadRequest, context: Context) -> Produced:
 def _summary(collection: Collection) -> str:
     n, m = len(collection.records), len(collection.refused)
     files = len({file for record in collection.records for file in record.files})
-    return f"{n} images or series read from {files} file{'s' * (files != 1)}, {m} refused"
+    what = "image or series" if n == 1 else "images or series"
+    return f"{n} {what} read from {files} file{'' if files == 1 else 's'}, {m} refused"
 
 
 def counted(words: Any) -> dict[str, int]:

@@ -166,9 +166,9 @@ def test_a_tilted_gantry_is_flagged_and_in_the_affine(tmp_path: Path) -> None:
 def header(position: tuple[float, float, float], orientation: tuple[float, ...]) -> Header:
     name = f"{position}"
     return Header(
-        name=name, path=name, sha256=name, cost=1, compressed=False, series="1", study="2", instance=name, pixels=name, rows=2, columns=3,
-        samples=1, planes=(Plane(0, position, orientation, (0.7, 0.5)),), modality="MR", localizer=False, marks={},
-        person={}, flags=(),
+        name=name, path=name, sha256=name, cost=1, compressed=False, series="1", study="2", instance=name, pixels=name,
+        rows=2, columns=3, samples=1, planes=(Plane(0, position, orientation, (0.7, 0.5)),), modality="MR",
+        localizer=False, marks={}, person={}, flags=(),
     )  # fmt: skip
 
 
