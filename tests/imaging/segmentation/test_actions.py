@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -22,6 +23,7 @@ from iatros.core.errors import InputError, OutcomeError, RequestError, SplitErro
 from iatros.imaging.requests import EvaluateRequest, PredictRequest, TrainRequest
 from iatros.imaging.schema import Collection, ImageRecord
 from iatros.imaging.segmentation import (
+    development,
     evaluate_segmentation,
     masks_of,
     nifti_bytes,
@@ -186,7 +188,13 @@ print(len(found.result["predictions"]), sorted(heavy & set(sys.modules)))
     assert run.stdout.strip() == "3 []"
 
 
-def test_cross_validation_judges_every_image_once_and_keeps_a_model_of_all(balls: Path) -> None:
+def test_cross_validation_judges_every_image_once_and_keeps_a_model_of_all(
+    balls: Path, produced: Produced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert produced.bundle is not None
+    stored = produced.bundle.files["network0.onnx"]
+    # writing each fold's network takes seconds and is not what is asked here
+    monkeypatch.setattr(development, "checked_onnx", lambda *given: stored)
     request = a_request(balls, validation="cross-validation", folds=2, epochs=1)
     found = train_segmentation(request, Context(), open_collection(balls, Context()))
     assert found.result["metrics"]["cross_validation"]["dice"]["n"] == 10
@@ -278,6 +286,50 @@ def test_what_cannot_be_trained_is_refused_before_any_work(balls: Path, tmp_path
         nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), path)
     with pytest.raises(OutcomeError, match=r"no image has a label map that can be used: .*the label map has"):
         train_segmentation(a_request(tmp_path), Context(), open_collection(tmp_path, Context()))
+
+
+def write_spots(root: Path, n: int) -> Path:
+    """A manifest of grey pictures, 30 rows and 44 columns, each with a bright spot and its mask of 0 and 255."""
+    from PIL import Image
+
+    rng = np.random.default_rng(7)
+    lines = ["path,mask,subject_id,split"]
+    rows, columns = np.indices((30, 44))
+    for k in range(n):
+        spot = np.hypot(rows - rng.integers(9, 21), columns - rng.integers(9, 35)) < 4 + k % 3
+        grey = np.clip(70 + 90 * spot + rng.normal(0, 15, spot.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(grey).save(root / f"picture{k}.png")
+        Image.fromarray((spot * 255).astype(np.uint8)).save(root / f"spot{k}.png")
+        side = "test" if k % 4 == 0 else "val" if k % 4 == 1 else "train"
+        lines.append(f"picture{k}.png,spot{k}.png,p{k},{side}")
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root / "manifest.csv"
+
+
+def test_pictures_without_a_scale_are_outlined_and_measured_in_pixels(tmp_path: Path) -> None:
+    manifest = write_spots(tmp_path, 12)
+    collection = open_collection(manifest, Context())
+    request = a_request(manifest, label=("spot",), epochs=16)
+    found = train_segmentation(request, Context(), collection)
+    metrics = found.result["metrics"]["held_out"]
+    assert set(metrics) == {"dice"}
+    assert metrics["dice"]["n"] == 3
+    assert metrics["dice"]["value"] > 0.9
+    assert {name: side["n_rows"] for name, side in found.result["splits"].items()} == {
+        "train": 6,
+        "tuning": 3,
+        "held_out": 3,
+    }
+    assert found.bundle is not None
+    assert found.bundle.manifest["segmentation"]["plan"]["patch"] == [32, 48]
+    stored = open_bundle(write_bundle(found.bundle, tmp_path / "bundle"))
+    asked = PredictRequest(model=stored.path, images=manifest)
+    rows = predict_segmentation(stored, asked, Context(), collection).result["predictions"]
+    assert rows[0]["volume_ml_spot"] is None
+    assert rows[0]["voxels_spot"] == pytest.approx(np.pi * 4**2, rel=0.2)
+    ((_, labels, affine),) = masks_of(stored, replace(collection, records=collection.records[:1]), Context())
+    assert labels.shape == (30, 44)
+    assert affine is None
 
 
 def test_the_8_bit_form_is_not_there_to_be_asked(bundle: Bundle, elsewhere: Path) -> None:
