@@ -71,6 +71,13 @@ def test_intervals_draw_patients_not_images() -> None:
     assert patients.high - patients.low == pytest.approx(student, rel=0.1)
 
 
+def test_a_value_that_never_varies_has_no_interval_of_width_0() -> None:
+    found = mean_metric("surface_dice_1mm", np.ones(7), np.arange(7))
+    assert found.value == 1
+    assert np.isnan([found.low, found.high]).all()
+    assert found.interval == "not defined: the same in every image"
+
+
 @pytest.mark.slow
 def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)

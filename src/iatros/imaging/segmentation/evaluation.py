@@ -111,6 +111,9 @@ def mean_metric(
         return Metric(NAN, NAN, NAN, 0, None, "not defined: in no image")
     kept, whose = values[known], groups[known]
     value = float(kept.mean())
+    if n > 1 and kept.min() == kept.max():
+        # resamples would all be the same, which is no proof that the next patient is
+        return Metric(value, NAN, NAN, n, None, "not defined: the same in every image")
     blocks = [
         weights @ kept / np.maximum(weights.sum(axis=1), 1)
         for weights in group_weights(whose, _N_BOOTSTRAP, seed)

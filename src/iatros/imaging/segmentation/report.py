@@ -321,7 +321,9 @@ def _training(result: Result) -> Section:
         tuple(Row((str(one["name"]), str(one["reason"]))) for one in refused),
         compact=True,
     )
-    return Section("Training", blocks(table, _curve(result), listed if refused else None), "training")
+    notes = [Paragraph(f"{str(note)[:1].upper()}{str(note)[1:]}.", "small") for note in result.items("notes")]
+    found = (*blocks(table, _curve(result)), *notes, *blocks(listed if refused else None))
+    return Section("Training", found, "training")
 
 
 def _curve(result: Result) -> LineChart | None:
