@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 CASE ?= risk-tables
 DEMO := demo-output
 BREAST := $(DEMO)/data/breast-cancer/breast-cancer.csv
+RADIOGRAPHS := $(DEMO)/data/simulated-radiographs/manifest.csv
 
 .PHONY: setup demo check test test-slow bench docs pages serve clean
 
@@ -26,6 +27,10 @@ demo: setup
 	@head -n 4 $(BREAST) > $(DEMO)/three-patients.csv
 	@$(BIN)/iatros risk predict $(DEMO)/breast-cancer-bundle $(DEMO)/three-patients.csv
 	@$(BIN)/iatros risk explain $(DEMO)/breast-cancer-bundle $(DEMO)/three-patients.csv --row 0
+	@IATROS_DATA=$(DEMO)/data $(BIN)/iatros data get simulated-radiographs
+	@$(BIN)/iatros imaging train $(RADIOGRAPHS) --positive lesion --model cnn,resnet --param resnet.width=16 --epochs 8 \
+		--out $(DEMO)/radiographs-bundle --overwrite
+	@$(BIN)/iatros imaging explain $(DEMO)/radiographs-bundle $(RADIOGRAPHS) --most 8 --out $(DEMO)/heat-maps --overwrite
 
 check: setup
 	$(BIN)/ruff check .

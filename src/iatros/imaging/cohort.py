@@ -47,7 +47,8 @@ class Cohort:
     @property
     def sites(self) -> np.ndarray | None:
         """The hospital of each record; None where no record names one."""
-        return column(self.records, "site")
+        sites = np.array([record.site for record in self.records], dtype=object)
+        return None if all(site is None for site in sites) else sites
 
     def take(self, rows: np.ndarray) -> Cohort:
         """Only `rows`, in that order."""

@@ -80,7 +80,7 @@ def relabel(
         if target.task == "continuous":
             answer.append(np.array([np.nan if value is None else float(value) for value in values]))
             continue
-        if positive is not None:
+        if positive is not None and target.classes[0] == _rest(positive):
             values = [value if value is None else target.classes[int(value == positive)] for value in values]
         index = {label: float(k) for k, label in enumerate(target.classes)}
         answer.append(np.array([np.nan if value is None else index.get(value, -1.0) for value in values]))
@@ -157,7 +157,7 @@ def _finding(texts: list[str | None], seen: list[str], name: str, task: str, pos
     others = [label for label in seen if label != positive]
     if not others:
         raise OutcomeError(f"every image is of the class {positive!r}", where=f"column {name}")
-    rest = others[0] if len(others) == 1 else f"not {positive}"
+    rest = others[0] if len(others) == 1 else _rest(positive)
     y = np.array([np.nan if text is None else float(text == positive) for text in texts])
     return Labels(
         (Target(name, "binary", (rest, positive)),),
@@ -165,6 +165,11 @@ def _finding(texts: list[str | None], seen: list[str], name: str, task: str, pos
         (y,),
         f"{positive!r} is the finding, against {rest!r}",
     )
+
+
+def _rest(positive: str) -> str:
+    """The name of all other classes together."""
+    return f"not {positive}"
 
 
 def _continuous(texts: list[str | None], name: str) -> Labels:

@@ -285,7 +285,10 @@ def _history(run: Validated) -> list[dict[str, Any]]:
             "name": one.candidate.name,
             "metric": metric,
             "best_epoch": one.members[0].best_epoch,
-            "epochs": one.members[0].history,
+            # without the seconds, which differ from run to run
+            "epochs": [
+                {k: v for k, v in epoch.items() if k != "seconds"} for epoch in one.members[0].history
+            ],
         }
         for one in order
     ]

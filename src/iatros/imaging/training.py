@@ -13,6 +13,7 @@ from iatros.core.context import Context, Produced
 from iatros.core.report import render
 from iatros.imaging.auditing import audit
 from iatros.imaging.cohort import open_cohort
+from iatros.imaging.labels import DEFAULT_LABEL
 from iatros.imaging.model_card import model_card
 from iatros.imaging.report import build
 from iatros.imaging.requests import TrainRequest
@@ -84,23 +85,30 @@ def read_images(request: TrainRequest, context: Context) -> Collection:
 def _is_segmentation(collection: Collection, request: TrainRequest) -> bool:
     if request.task != "auto":
         return request.task == "segmentation"
-    labels = request.label or ("label",)
-    labelled = any(name in record.columns for record in collection.records for name in labels)
+    labelled = bool(request.label) or any(DEFAULT_LABEL in record.columns for record in collection.records)
     return not labelled and any(record.mask is not None for record in collection.records)
 
 
 def _produced(result: dict[str, Any], stored: Stored, run: Validated) -> Produced:
-    files = dict(stored.files)
-    files[_EVIDENCE] = json.dumps(
-        {key: value for key, value in result.items() if key not in _IN_MANIFEST}, sort_keys=True
-    ).encode()
-    manifest = {"iatros": __version__} | {key: result[key] for key in _IN_MANIFEST}
-    manifest |= {"network": stored.network, "predictor": stored.predictor, "quality": stored.gates.document()}
-    seconds = {one.candidate.name: round(sum(m.seconds for m in one.members), 1) for one in run.final.trained}
-    manifest["created"] = {"fit_seconds": seconds}
     documents = {
         "report.html": render(build(result)).encode(),
         "model_card.md": model_card(result).encode(),
+    }
+    # Speed differs from run to run: it stands in the report and under `created`, and nowhere else.
+    network = {key: value for key, value in result["network"].items() if key != "images_per_second"}
+    evidence = {key: value for key, value in result.items() if key not in _IN_MANIFEST} | {"network": network}
+    files = stored.files | {_EVIDENCE: json.dumps(evidence, sort_keys=True).encode()}
+    manifest = {"iatros": __version__} | {key: result[key] for key in _IN_MANIFEST}
+    manifest |= {
+        "network": stored.network,
+        "predictor": stored.predictor,
+        "quality": stored.gates.document(),
+        "created": {
+            "fit_seconds": {
+                one.candidate.name: round(sum(m.seconds for m in one.members), 1) for one in run.final.trained
+            },
+            "images_per_second": result["network"]["images_per_second"],
+        },
     }
     return Produced(_without_pictures(result), bundle=BundleDraft(manifest, files, documents))
 

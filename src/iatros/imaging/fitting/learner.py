@@ -17,17 +17,33 @@ from iatros.imaging.models.network import ImageNetwork
 
 _CLIP = 5.0  # only steps that would throw the network far away are shortened
 
+_FEWEST_SLICES = 3
+
 
 class Learner:
-    """A network in training; `average.network` is the one that answers."""
+    """A network in training; `average.network` is the one that answers.
 
-    def __init__(self, network: ImageNetwork, loss: RowLoss, *, weight_decay: float, ema: float) -> None:
+    `slices` is how many the deepest convolution of a network of volumes sees: oneDNN's bfloat16 gradient of a
+    three-dimensional convolution over two slices holds numbers that were never written, so few slices are learned
+    from in full precision.
+    """
+
+    def __init__(
+        self,
+        network: ImageNetwork,
+        loss: RowLoss,
+        *,
+        weight_decay: float,
+        ema: float,
+        slices: int | None = None,
+    ) -> None:
         from lightning.fabric import Fabric
 
         self.network = network.to(memory_format=_layout(network))  # type: ignore[call-overload]
         self.loss = loss
         self.average = MovingAverage(self.network, ema)
-        self.precision = "bf16-mixed" if multiplies_bfloat16() else "32-true"
+        shallow = slices is not None and slices < _FEWEST_SLICES
+        self.precision = "bf16-mixed" if multiplies_bfloat16() and not shallow else "32-true"
         self.optimiser = torch.optim.AdamW(_groups(self.network, weight_decay), lr=0.0, fused=True)
         with _quiet():
             self._fabric = Fabric(accelerator="cpu", devices=1, precision=self.precision)
@@ -91,11 +107,13 @@ def _groups(network: torch.nn.Module, weight_decay: float) -> list[dict[str, obj
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning tells the precision of every network it sets up; the history tells it once."""
-    logger = logging.getLogger("lightning.fabric")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    """Lightning tells the precision of every network it sets up; `Fitted.precision` tells it once."""
+    loggers = [logging.getLogger(name) for name in ("lightning.fabric", "lightning.pytorch")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

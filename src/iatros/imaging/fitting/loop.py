@@ -98,7 +98,11 @@ class _Training:
             class_balanced=settings.class_balanced,
             smoothing=settings.label_smoothing,
         )
-        self.learner = Learner(network, loss, weight_decay=settings.weight_decay, ema=settings.ema)
+        # a classifying network pools volumes down to a slice or two
+        slices = 1 if spec.kind == "volume" else None
+        self.learner = Learner(
+            network, loss, weight_decay=settings.weight_decay, ema=settings.ema, slices=slices
+        )
         self.labels = targets_tensor(settings.objective, self.y.values)
         self.augmenter = Augmenter(settings.augment, spec.kind)
         size = settings.batch_size or automatic_batch(

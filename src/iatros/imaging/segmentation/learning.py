@@ -125,8 +125,13 @@ class _Training:
         self, network: Any, plan: Plan, params: UNetParams, data: Prepared, settings: Settings
     ) -> None:
         self.plan, self.params, self.data, self.settings = plan, params, data, settings
+        slices = plan.patch[0] >> (len(params.channels) - 1) if len(plan.patch) == 3 else None
         self.learner = Learner(
-            network, dice_cross_entropy, weight_decay=settings.weight_decay, ema=settings.ema
+            network,
+            dice_cross_entropy,
+            weight_decay=settings.weight_decay,
+            ema=settings.ema,
+            slices=slices,
         )
         self.sampler = Sampler(
             [data.values[row] for row in data.train],
