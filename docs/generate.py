@@ -15,7 +15,7 @@ import numpy as np
 from search_space import tuned_ranges
 
 from iatros.app.domains import domains
-from iatros.app.models import list_models, show_model
+from iatros.app.models import show_model
 from iatros.core import errors
 from iatros.core.domain import Action, Domain
 from iatros.core.domain import load as load_target
@@ -132,34 +132,37 @@ def _request(domain: Domain, action: Action) -> list[str]:
 def models() -> str:
     """Every model with its parameters, and what tuning searches."""
     parts = ['Set a parameter with `--param MODEL.NAME=VALUE` (Python: `param=["forest.n_estimators=200"]`).']
-    for entry in list_models():
-        model = show_model(entry["name"], entry["domain"])
-        loaded = next(d for d in domains() if d.name == entry["domain"]).models.load(entry["name"])
-        tuned = tuned_ranges(loaded)
-        rows = [
-            (
-                f"`{one['name']}`",
-                TYPES.get(one["type"].removesuffix(" | None"), "names"),
-                _code(one["default"]),
-                _limits(one["bounds"]),
-                tuned.get(one["name"], ""),
-                one["description"],
-            )
-            for one in model["parameters"]
-        ]
-        interpolates = getattr(loaded, "interpolates", False)
-        parts += [
-            f"## {entry['name']}",
-            f"{_sentence(entry['summary'])} {model['description']}",
-            "Optimism is corrected by "
-            + (
-                ".632+, because it remembers its training patients."
-                if interpolates
-                else "Harrell's bootstrap."
-            ),
-            table(("parameter", "type", "default", "bounds", "tuned over", "meaning"), rows),
-        ]
+    for domain in domains():
+        for entry in domain.models:
+            parts += _model(domain, entry.name, entry.summary)
     return "\n\n".join(parts)
+
+
+def _model(domain: Domain, name: str, summary: str) -> list[str]:
+    model, loaded = show_model(name, domain.name), domain.models.load(name)
+    searched = hasattr(loaded, "search_space")
+    tuned = tuned_ranges(loaded) if searched else {}
+    header = ("parameter", "type", "default", "bounds", *(("tuned over",) if searched else ()), "meaning")
+    rows = [
+        (
+            f"`{one['name']}`",
+            TYPES.get(one["type"].removesuffix(" | None"), "names"),
+            _code(one["default"]),
+            _limits(one["bounds"]),
+            *((tuned.get(one["name"], ""),) if searched else ()),
+            one["description"],
+        )
+        for one in model["parameters"]
+    ]
+    said = f"*{domain.name.capitalize()}.* {_sentence(summary)} {model['description']}"
+    return [f"## {name}", said, *([_optimism(loaded)] if searched else ()), table(header, rows)]
+
+
+def _optimism(loaded: Any) -> str:
+    how = "Harrell's bootstrap."
+    if getattr(loaded, "interpolates", False):
+        how = ".632+, because it remembers its training patients."
+    return f"Optimism is corrected by {how}"
 
 
 def metrics() -> str:
@@ -351,8 +354,13 @@ def _kind_of(annotation: Any, schema: Mapping[str, Any]) -> str:
         return " or ".join(_kind_of(part, schema) for part in get_args(annotation) if part is not type(None))
     known = {str: "text", int: "whole number", float: "number", bool: "yes or no", Path: "file"}
     origins = {Literal: "choice", tuple: "names"}
-    by_schema = {"array": "table", "string": "bundle"}
-    return known.get(annotation) or origins.get(get_origin(annotation)) or by_schema[schema["type"]]
+    by_schema = {"array": "table", "files": "images", "string": "bundle"}
+    holder = next(one for one in (schema, *schema.get("anyOf", ())) if "type" in one)
+    return (
+        known.get(annotation)
+        or origins.get(get_origin(annotation))
+        or by_schema[holder.get("format", holder["type"])]
+    )
 
 
 def _limits(schema: Mapping[str, Any]) -> str:

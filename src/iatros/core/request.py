@@ -122,7 +122,7 @@ ImagesRef = Annotated[
     Any,
     BeforeValidator(_images),
     PlainSerializer(_images_name),
-    WithJsonSchema({"type": "array", "items": {"type": "object"}}),
+    WithJsonSchema({"type": "array", "items": {"type": "object"}, "format": "files"}),
 ]
 """A path or a DICOMweb address (neither over HTTP), or files as `{"name", "content"}`, content in base64."""
 

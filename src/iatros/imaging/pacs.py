@@ -214,7 +214,7 @@ def _client(address: str) -> Any:
         raise RequestError(
             "credentials would travel unencrypted",
             where=address,
-            hint="use https, or unset IATROS_DICOMWEB_*",
+            hint="use https, or send no credentials",
         )
     if token:
         session.auth = _Bearer(token)

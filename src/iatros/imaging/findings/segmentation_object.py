@@ -37,7 +37,7 @@ def segmentation(answer: Answer) -> Any:
             _segment(answer, number, label) for number, label in enumerate(answer.mask.labels, start=1)
         ],
         content_description=conclusion(answer)[:64],
-        content_label="IATROS_SEG",
+        content_label="IATROS",
         # Where nothing was found at all, the empty frames stay: looking and not finding is an answer.
         omit_empty_frames=bool(planes.any()),
         coding_schemes=[scheme()],
