@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from iatros.core.checklist import Answer, answers, to_be_written
+from iatros.core.checklist import Answer, Item, answers, to_be_written
 from iatros.core.report import Section
 from iatros.core.report_sections.checklist import checklist_section
 from iatros.core.report_sections.reading import Result
 from iatros.imaging.claim_items import ITEMS
+
+_ELSEWHERE = Item(
+    "33",
+    "Methods: evaluation",
+    "External test",
+    "how it does on images from elsewhere",
+    needs=("metrics",),
+    section="models",
+    where="All images of this report are from elsewhere, section Models.",
+)
+"""The item on external testing where that is the whole of the run."""
 
 
 def checklist(result: Mapping[str, Any]) -> list[Answer]:
@@ -18,7 +29,8 @@ def checklist(result: Mapping[str, Any]) -> list[Answer]:
     >>> {answer.status for answer in checklist({})} <= {"missing", "not applicable"}
     True
     """
-    return answers(ITEMS, result)
+    external = result.get("validation") == "external"
+    return answers([_ELSEWHERE if external and item.code == "33" else item for item in ITEMS], result)
 
 
 def missing_items(result: Mapping[str, Any]) -> list[str]:
@@ -35,6 +47,6 @@ def claim_section(result: Result) -> Section:
     return checklist_section(
         checklist(result.document),
         name="CLAIM",
-        introduction="The items of CLAIM (Tejani et al. Radiol Artif Intell 2024;6:e240300), in our words,",
+        introduction="The items of CLAIM (Tejani et al. Radiol Artif Intell 2024;6:e240300), in our words; of",
         anchor="claim",
     )

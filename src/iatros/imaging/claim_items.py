@@ -114,7 +114,7 @@ ITEMS: tuple[Item, ...] = (
          needs=("metrics", "validation"), section="models", where="The validation, section Models."),
     Item("33", _EVALUATION, "External test", "how it does on images from elsewhere",
          needs=("sites",), section="sites", where="Sites left out in turn, section Sites.", only_with="sites",
-         otherwise="No images from elsewhere were judged in this run; `iatros imaging evaluate` does so."),
+         otherwise="No images from elsewhere were judged in this run; iatros imaging evaluate does so."),
     Item("34", _EVALUATION, "Registration", "register and number of the trial, where it is one",
          authors="registration"),
     Item("35", _RESULTS, "Flow", "patients and images let in and left out, on each side",

@@ -10,7 +10,8 @@ from iatros.core.report.numbers import NONE, count, number
 from iatros.core.report_sections.reading import Result, estimate
 from iatros.imaging.claim import checklist
 from iatros.imaging.report_sections.data import input_words
-from iatros.imaging.report_sections.opening import finding_words, findings, headline, question
+from iatros.imaging.report_sections.opening import findings, headline, question
+from iatros.imaging.report_sections.reading import Reading
 
 
 def model_card(result: Mapping[str, Any]) -> str:
@@ -19,8 +20,8 @@ def model_card(result: Mapping[str, Any]) -> str:
     >>> model_card({"model": "resnet", "target": {"name": "pneumonia"}}).splitlines()[0]
     '# Model card: resnet for pneumonia'
     """
-    reading = Result(result)
-    shown = finding_words(reading) if reading.task == "binary" else reading.outcome
+    reading = Reading(result)
+    shown = reading.event if reading.task == "binary" else reading.outcome
     parts = [
         f"# Model card: {plain(reading.model)} for {plain(shown)}",
         NOTICE,
@@ -53,7 +54,8 @@ def _identity(result: Result) -> str:
 
 def _use(result: Result) -> str:
     gives = {
-        "binary": f"the probability of {finding_words(result)}, a conformal set, and what is unusual about the image",
+        "binary": f"the probability of {result.event}, a conformal set, and what is unusual about the image",
+        "ordinal": "a probability for each grade, a conformal set, and what is unusual about the image",
         "multiclass": "a probability for each class, a conformal set, and what is unusual about the image",
         "multilabel": "the probability of each finding, a conformal set for each, and what is unusual about the image",
         "continuous": "a value with a prediction interval, and what is unusual about the image",

@@ -2,7 +2,7 @@
 
 Keys of a result. A part that a run has not is left out, or `{"reason": "..."}`; a metric document is
 `core.intervals.Metric.document()`. As in risk, with the same meaning: `domain`, `model`, `task` (binary, multiclass,
-multilabel, continuous), `target` (`name`, `task`, `classes`, `unit`; for several labels `classes` are their names),
+ordinal, multilabel, continuous), `target` (`name`, `task`, `classes`, `unit`; labels are its classes),
 `validation`, `headline_split`, `seed`, `metrics` (by split), `sites` and `pooled` (only where sites were left out in
 turn), `models` (`comparison.compare`), `splits`, `flow`, `thresholds`, `chosen_thresholds`, `curves`, `subgroups`,
 `calibration` (with `kind`, `cross_fitted`), `conformal`, `notes`, `request`, `versions`, `parent`, `run_id`.
@@ -43,12 +43,23 @@ from iatros.imaging.report_sections.audit import leakage_section, quality_sectio
 from iatros.imaging.report_sections.data import characteristics_section, data_section
 from iatros.imaging.report_sections.opening import opening, question, title
 from iatros.imaging.report_sections.pictures import checks_section, images_section
+from iatros.imaging.report_sections.reading import Reading
 from iatros.imaging.report_sections.shift import prevalence_section
 from iatros.imaging.report_sections.training import export_section, slices_section, training_section
 
 _FLOW = (
     "A record is one image, volume or series; a patient may have several, and all of them stand on one side."
 )
+
+
+_PROMISE = (
+    "The same request on the same data with the same versions gives the same model, byte for byte, on the same machine "
+    "with the same number of threads. Elsewhere the last digits of a sum may differ, and with them what is learned."
+)
+
+
+def _reproducibility(result: Result) -> Section:
+    return reproducibility_section(result, promise=_PROMISE)
 
 
 def _images_flow(result: Result) -> Section:
@@ -76,7 +87,7 @@ _SECTIONS: tuple[Callable[[Result], Section], ...] = (
     images_section,
     checks_section,
     export_section,
-    reproducibility_section,
+    _reproducibility,
     claim_section,
 )
 
@@ -132,7 +143,7 @@ def build(result: Mapping[str, Any]) -> Document:
     >>> build({"task": "binary", "target": {"name": "pneumonia"}, "model": "resnet"}).sections[0].title
     'Images and labels'
     """
-    reading = Result(result, REASONS, _OF_TRAINING)
+    reading = Reading(result, REASONS, _OF_TRAINING)
     version = reading.mapping("versions").get("iatros") or reading.part("iatros")
     made = reading.mapping("created").get("at")
     closing = "Written by iatros" + (f" {version}" if version else "") + (f", {made}" if made else "")

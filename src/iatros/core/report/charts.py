@@ -121,6 +121,7 @@ def _axes(frame: _Frame, x: Axis, y: Axis, strip: float) -> Markup:
         parts.append(_rule(left, right, at, "#e9edf1"))
         parts.append(_text(label, left - 7, at + 4, anchor="end", size=11.5))
     x_ticks = ticks(frame.x.low, frame.x.high, 5 if right - left > 240 else 3)
+    x_ticks = [value for value in x_ticks if value == round(value)] if x.whole else x_ticks
     for value, label in zip(x_ticks, tick_labels(x_ticks, percent=x.percent), strict=True):
         at = frame.x(value)
         parts.append(element("line", x1=at, x2=at, y1=floor, y2=floor + 4, stroke=MUTED))

@@ -9,12 +9,13 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis; a limit left out is read off the data."""
+    """An axis; a limit left out is read off the data. `whole` marks whole numbers only, as of epochs."""
 
     label: str
     low: float | None = None
     high: float | None = None
     percent: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ th:first-child{min-width:5.6em}
 th:last-child,td:last-child{padding-right:2px}
 tbody tr{border-bottom:1px solid #e9edf1}tbody tr:last-child{border-bottom:1.5px solid var(--ink)}
 th.right,td.right{text-align:right}
+th.right+th:not(.right),td.right+td:not(.right){padding-left:14px}
 tbody th{font-weight:400}tr.strong th,tr.strong td{font-weight:620}
 tr.heading th{font-weight:620;padding-top:10px}
 .in1{padding-left:16px}
@@ -89,7 +90,7 @@ td .est{white-space:nowrap}
 .grid.c2{grid-template-columns:repeat(2,minmax(0,1fr))}.grid.c3{grid-template-columns:repeat(3,minmax(0,1fr))}
 .grid.c4{grid-template-columns:repeat(4,minmax(0,1fr));gap:8px 16px}
 figure{margin:14px 0 18px;min-width:0}
-.grid>div{min-width:0}.grid figure,.grid .scroll{margin:6px 0}
+.grid>div{min-width:0}.grid figure,.grid .scroll{margin:6px 0}.grid .foot{margin-top:4px}
 figure .figure-title{font-weight:620;font-size:14px;margin:0 0 4px;overflow-wrap:anywhere}
 figure img{display:block;max-width:100%;height:auto;background:#000;border-radius:2px}
 figure img.pixels{image-rendering:pixelated}

@@ -196,6 +196,7 @@ def _site_table(result: Result, sites: Mapping[str, Any]) -> Block:
     wanted = {
         "binary": ("auroc", "calibration_slope", "calibration_intercept", "oe_ratio", "brier", "net_benefit"),
         "multiclass": ("auroc", "accuracy", "log_loss", "brier"),
+        "ordinal": ("auroc", "accuracy", "log_loss", "brier"),
         "continuous": ("mae", "rmse", "bias", "calibration_slope", "r2"),
     }.get(result.task, ())
     names = present(wanted, documents)

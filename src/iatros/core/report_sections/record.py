@@ -9,9 +9,11 @@ from typing import Any
 from iatros.core.report import Block, Code, Facts, Heading, Paragraph, Row, Section, Table
 from iatros.core.report_sections.reading import Result, blocks
 
+_PROMISE = "The same request on the same data with the same versions gives the same model, byte for byte."
 
-def reproducibility_section(result: Result) -> Section:
-    """Section: request, versions, seed, fingerprint."""
+
+def reproducibility_section(result: Result, *, promise: str = _PROMISE) -> Section:
+    """Section: request, versions, seed, fingerprint; `promise` is what they are good for."""
     created = result.mapping("created")
     run = result.part("run_id") or created.get("run_id")
     facts = (
@@ -24,10 +26,7 @@ def reproducibility_section(result: Result) -> Section:
     versions = result.mapping("versions")
     rows = tuple(Row((str(name), str(version))) for name, version in versions.items())
     found = blocks(
-        Paragraph(
-            "The same request on the same data with the same versions gives the same model, byte for byte.",
-            "lead",
-        ),
+        Paragraph(promise, "lead"),
         Facts(facts),
         Heading("Request"),
         _request(result),

@@ -83,12 +83,14 @@ METRICS: dict[str, MetricWords] = {
 HEADLINE: dict[str, tuple[str, ...]] = {
     "binary": ("auroc", "auprc", "brier", "calibration_slope", "oe_ratio"),
     "multiclass": ("auroc", "accuracy", "balanced_accuracy", "log_loss", "ece"),
+    "ordinal": ("auroc", "quadratic_kappa", "accuracy", "within_one_grade", "log_loss"),
     "multilabel": ("auroc", "auprc", "accuracy", "brier"),
     "continuous": ("mae", "rmse", "r2", "calibration_slope", "within_20_percent"),
 }
 GROUPS: dict[str, tuple[str, ...]] = {
     "binary": ("auroc", "oe_ratio", "calibration_slope"),
     "multiclass": ("auroc", "accuracy", "log_loss"),
+    "ordinal": ("auroc", "accuracy", "log_loss"),
     "multilabel": ("auroc", "auprc"),
     "continuous": ("mae", "bias", "calibration_slope"),
 }

@@ -8,7 +8,7 @@ from typing import Any
 from iatros.core.report import Block, Heading, Note, Paragraph, Row, Section, Table
 from iatros.core.report.numbers import NONE, count, is_number, number, percent
 from iatros.core.report_sections.reading import Result, blocks, capital, estimate
-from iatros.core.report_sections.words import metric_words, split_label
+from iatros.core.report_sections.words import metric_words
 from iatros.imaging.quality.finding import CODES
 
 _PAIRS = 20
@@ -57,11 +57,9 @@ def _copies(audit: Mapping[str, Any]) -> Table:
 def _found_again(audit: Mapping[str, Any]) -> Table | None:
     """Which altered copies of these very images the search finds, as it was tried here."""
     check = audit.get("check")
-    tried = (
-        [part for part in check.values() if isinstance(part, Mapping)] if isinstance(check, Mapping) else []
-    )
-    if not tried:
+    if not isinstance(check, Mapping):
         return None
+    tried = [part for part in check.values() if isinstance(part, Mapping)]
     rows = tuple(
         Row((capital(str(part.get("by", ""))), estimate(part.get("linked")), estimate(part.get("same"))))
         for part in tried
@@ -79,13 +77,15 @@ def _crossing(audit: Mapping[str, Any]) -> tuple[Block, ...]:
     n = audit.get("n_crossing") or 0
     if not n:
         return ()
-    by = "; ".join(f"{pair}: {count(k)} pairs" for pair, k in (audit.get("n_by_sides") or {}).items())
+    sides = (audit.get("n_by_sides") or {}).items()
+    by = "; ".join(
+        f"{name.replace('_', ' ')}: {count(k)} {'pair' if k == 1 else 'pairs'}" for name, k in sides
+    )
     names = [str(name) for name in audit.get("crossing") or []]
     listed = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
     text = (
-        f"{count(n)} held-out images have a copy on another side of the source's own split, which was kept"
-        + (f" ({by})" if by else "")
-        + (f": {listed}." if listed else ".")
+        f"{count(n)} held-out {'image has' if n == 1 else 'images have'} a copy on another side of the source's own "
+        "split, which was kept" + (f" ({by})" if by else "") + (f": {listed}." if listed else ".")
     )
     return (Note(text, "warning"),)
 
@@ -99,19 +99,19 @@ def _pairs(audit: Mapping[str, Any]) -> tuple[Block, ...]:
             (
                 str(pair.get("one", "")),
                 str(pair.get("other", "")),
-                number(pair.get("likeness"), 3),
                 " / ".join(_label(label) for label in pair.get("labels") or ()) or NONE,
-                " / ".join(split_label(str(side)) for side in pair.get("sides") or () if side) or NONE,
+                " / ".join(str(side).replace("_", " ") for side in pair.get("sides") or () if side) or NONE,
+                number(pair.get("likeness"), 3),
             )
         )
         for pair in pairs[:_PAIRS]
     )
     total = (audit.get("n_exact") or 0) + (audit.get("n_near") or 0)
     foot = "Likeness is 1 for identical pixels." + (
-        f" {_PAIRS} of {count(total)} pairs." if total > len(rows) else ""
+        f" {len(rows)} of {count(total)} pairs are shown." if total > len(rows) else ""
     )
-    header = ("One", "Other", "Likeness", "Labels", "Sides")
-    return (Table(header, rows, caption="Pairs of copies", foot=foot, right=(2,), compact=True),)
+    header = ("One", "Other", "Labels", "Sides", "Likeness")
+    return (Table(header, rows, caption="Pairs of copies", foot=foot, right=(4,), compact=True),)
 
 
 def _label(label: Any) -> str:

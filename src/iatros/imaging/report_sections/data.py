@@ -27,9 +27,8 @@ _SOURCES = {
 def data_section(result: Result) -> Section:
     """Section: source, refused files with their reasons, what the network sees of an image, how labels were read."""
     data = result.mapping("data")
-    source = str(data.get("source") or "not recorded")
     facts = (
-        ("Source", _SOURCES.get(source, source)),
+        ("Source", source_words(result)),
         ("Images read", count(data.get("n_read"))),
         ("Files or images refused", count(data.get("n_refused", len(data.get("refused") or [])))),
         ("Images used", count(data.get("n_used"))),
@@ -38,6 +37,12 @@ def data_section(result: Result) -> Section:
     )
     notes = tuple(Note(str(note)) for note in result.items("notes"))
     return Section("Images and labels", blocks(Facts(facts), *_refused(data), *notes), "data")
+
+
+def source_words(result: Result) -> str:
+    """Where the images came from: `DICOM files`."""
+    source = str(result.mapping("data").get("source") or "not recorded")
+    return _SOURCES.get(source, source)
 
 
 def input_words(result: Result) -> str:
@@ -80,7 +85,7 @@ def _refused(data: Mapping[str, Any]) -> tuple[Block, ...]:
         for entry in refused[:_REFUSED_SHOWN]
     )
     foot = (
-        f"The first {len(rows)} of {count(total)}; `iatros imaging read` lists all."
+        f"The first {len(rows)} of {count(total)}; iatros imaging read lists all."
         if total > len(rows)
         else ""
     )

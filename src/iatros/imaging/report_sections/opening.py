@@ -11,28 +11,21 @@ from iatros.core.report_sections import findings as shared
 from iatros.core.report_sections.headline import headline_numbers, judged_by, model_line
 from iatros.core.report_sections.reading import Result, blocks, estimate, span_of
 from iatros.core.report_sections.words import metric_words, split_label
-from iatros.imaging.report_sections.data import input_words
+from iatros.imaging.report_sections.data import input_words, source_words
 from iatros.imaging.report_sections.shift import p_words, shifted
 
 HEADLINE: dict[str, tuple[str, ...]] = {
-    "binary": ("auroc", "auprc", "accuracy", "sensitivity", "specificity", "calibration_slope"),
+    "binary": ("auroc", "auprc", "accuracy", "sensitivity", "specificity"),
     "multiclass": ("auroc", "accuracy", "balanced_accuracy", "log_loss", "ece"),
     "ordinal": ("auroc", "quadratic_kappa", "accuracy", "within_one_grade", "log_loss"),
     "multilabel": ("auroc", "auprc", "accuracy", "brier"),
     "continuous": ("mae", "rmse", "r2", "calibration_slope"),
 }
-_NO_NAME = frozenset({"label", "class", "target", "diagnosis", "y"})
-"""Names of a label column that say nothing of the finding."""
 _INT8_LOSS = 0.003
+_INT8_LOSS_OF_ERROR = 0.01
+"""What 8-bit numbers may cost before it is said: of a share, and of a mean error as a part of it."""
 _BORDER = 0.75
 """AUROC of a guess without the finding from which it is called bad."""
-
-
-def finding_words(result: Result) -> str:
-    """The finding of a binary task in words: the class alone where the column's name says nothing."""
-    if len(result.classes) != 2:
-        return result.outcome
-    return result.classes[1] if result.outcome.lower() in _NO_NAME else result.event
 
 
 def question(result: Result) -> str:
@@ -44,10 +37,10 @@ def question(result: Result) -> str:
         return f"How large is {result.outcome} in {this}{unit}?"
     if result.task == "multilabel":
         return f"Which of these does {this} show: {', '.join(result.classes)}?"
-    if result.task == "multiclass":
-        which = "grade" if result.part("objective") == "ordinal" else "class"
+    if result.task in ("multiclass", "ordinal"):
+        which = "grade" if is_ordinal(result) else "class"
         return f"Which {which} does {this} show: {', '.join(result.classes)}?"
-    return f"Does {this} show {finding_words(result)}?"
+    return f"Does {this} show {result.event}?"
 
 
 def title(result: Result) -> str:
@@ -57,7 +50,7 @@ def title(result: Result) -> str:
     )
     article = "an" if result.model[:1] in "aeiou" else "a"
     what = {
-        "binary": finding_words(result),
+        "binary": result.event,
         "multilabel": f"{len(result.classes)} findings",
     }.get(result.task, result.outcome)
     return f"{done} {article} {result.model} network for {what} in medical images"
@@ -68,7 +61,7 @@ def opening(result: Result) -> tuple[Block, ...]:
     data = result.mapping("data")
     used = data.get("n_used")
     facts = (
-        ("Images", str(data.get("source") or "not recorded") + (f", {count(used)} used" if used else "")),
+        ("Images", source_words(result) + (f", {count(used)} used" if used else "")),
         ("Seen as", input_words(result)),
         ("Network", model_line(result)),
         ("Judged by", judged_by(result)),
@@ -84,8 +77,12 @@ def opening(result: Result) -> tuple[Block, ...]:
 
 def headline(result: Result) -> tuple[str, ...]:
     """Names of the headline metrics."""
-    kind = "ordinal" if result.part("objective") == "ordinal" else result.task
-    return HEADLINE.get(kind, HEADLINE["binary"])
+    return HEADLINE.get("ordinal" if is_ordinal(result) else result.task, HEADLINE["binary"])
+
+
+def is_ordinal(result: Result) -> bool:
+    """Whether the classes are ordered grades."""
+    return result.task == "ordinal" or result.part("objective") == "ordinal"
 
 
 def findings(result: Result) -> tuple[Finding, ...]:
@@ -116,8 +113,9 @@ def _crossing(result: Result) -> Finding | None:
     n = result.mapping("leakage").get("n_crossing")
     if not is_number(n) or n <= 0:
         return None
+    verb = "image has" if n == 1 else "images have"
     return Finding(
-        "Leak", "bad", f"{count(n)} held-out images have a copy on another side of the source's own split."
+        "Leak", "bad", f"{count(n)} held-out {verb} a copy on another side of the source's own split."
     )
 
 
@@ -129,7 +127,7 @@ def _copies(result: Result) -> Finding | None:
     out = audit.get("n_contradicting") or 0
     if not n:
         return Finding("Good", "good", "Leakage audit: no copies among the images.")
-    text = f"Leakage audit: {count(n)} pairs of the same or nearly the same image."
+    text = f"Leakage audit: {count(n)} {'pair' if n == 1 else 'pairs'} of the same or nearly the same image."
     if out:
         text += f" {count(out)} images were left out because copies have another label."
         return Finding("Watch", "watch", text)
@@ -187,7 +185,7 @@ def _shift_words(sides: Mapping[str, Any], name: str, difference: Mapping[str, A
     if isinstance(shift, Mapping) and is_number(shift.get("value")):
         way = "high" if shift["value"] < 0 else "low"
         size = number(abs(shift["value"]), 2)
-        text += f"; probabilities calibrated there are expected to run {way} by {size} in log-odds"
+        text += f"; probabilities calibrated at the latter are expected to run {way} by {size} in log-odds"
     return text + ". PPV, NPV and accuracy move with it."
 
 
@@ -233,11 +231,15 @@ def _heat_maps(result: Result) -> Finding | None:
 
 
 def _int8(result: Result) -> Finding | None:
-    difference = result.mapping("export").get("difference")
-    value = estimate(difference).value
-    if not is_number(value) or abs(value) < _INT8_LOSS:
+    export = result.mapping("export")
+    lost, whole = (estimate(export.get(name)).value for name in ("difference", "fp32"))
+    if not is_number(lost) or not is_number(whole):
         return None
-    text = f"8-bit numbers change the metric by {estimate(difference)}; predict with fp32 where it matters."
+    metric = str(export.get("metric") or "auroc")
+    worse = lost > _INT8_LOSS_OF_ERROR * whole if metric == "mae" else lost < -_INT8_LOSS
+    if not worse:
+        return None
+    text = f"8-bit numbers change {metric_words(metric).running} by {estimate(export['difference'])}: predict in fp32."
     return Finding("Watch", "watch", text)
 
 
@@ -246,8 +248,5 @@ def _refused(result: Result) -> Finding | None:
     refused = data.get("n_refused", len(data.get("refused") or []))
     if not is_number(refused) or refused <= 0:
         return None
-    return Finding(
-        "Note",
-        "neutral",
-        f"{count(refused)} files or images were refused; section Images and labels says why.",
-    )
+    verb = "file or image was" if refused == 1 else "files or images were"
+    return Finding("Note", "neutral", f"{count(refused)} {verb} refused; section Images and labels says why.")

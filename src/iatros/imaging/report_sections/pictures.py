@@ -130,7 +130,7 @@ def _stages(found: Mapping[str, Any], stages: list[Mapping[str, Any]]) -> LineCh
     return LineChart(
         "Likeness to the true map",
         "Rank correlation of the heat maps with those of the trained network, by number of randomised layers.",
-        Axis("layers with random weights, from the top"),
+        Axis("layers with random weights, from the top", whole=True),
         Axis("rank correlation", -0.25, 1.0),
         (*reference, Series("", x, y, colour=0)),
         points=(Points("", x, y),),

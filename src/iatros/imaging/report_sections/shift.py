@@ -12,7 +12,6 @@ from iatros.core.report import (
     Block,
     Cell,
     Estimate,
-    Grid,
     Heading,
     Note,
     Paragraph,
@@ -22,7 +21,6 @@ from iatros.core.report import (
 )
 from iatros.core.report.numbers import NONE, count, is_number, number
 from iatros.core.report_sections.reading import Result, blocks, capital, estimate
-from iatros.core.report_sections.words import split_label
 
 _BARS = 20
 
@@ -58,7 +56,7 @@ def _parts(result: Result, found: Any, words: str) -> tuple[Block, ...]:
     test = Note(sentence, "warning" if shifted(found) else "remark") if sentence else None
     if found.get("task") == "binary":
         table, chart = _binary_table(found, words), _chart(result, levels)
-        return blocks(heading, Grid((chart, table)) if len(levels) <= _BARS else table, test)
+        return blocks(heading, table, chart if len(levels) <= _BARS else None, test)
     if found.get("task") == "multiclass":
         return blocks(heading, _class_table(levels, words), test)
     return blocks(heading, _mean_table(found, words))
@@ -87,15 +85,21 @@ def p_words(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {number(p, 3)}"
 
 
+def _side(name: object) -> str:
+    """A side or site at the head of a row: `Held out`."""
+    return capital(str(name).replace("_", " "))
+
+
 def _chart(result: Result, levels: Mapping[str, Any]) -> BarChart:
     bars = tuple(
-        Bar(capital(split_label(str(name))), *(level["share"].get(end) for end in ("value", "low", "high")))
+        Bar(_side(name), *(level["share"].get(end) for end in ("value", "low", "high")))
         for name, level in levels.items()
         if is_number((level.get("share") or {}).get("value"))
     )
-    event = result.classes[1] if len(result.classes) == 2 else result.outcome
     described = "; ".join(f"{bar.label} {number(bar.value)}" for bar in bars)
-    return BarChart(f"Share of images with {event}", described, Axis("share", 0.0, 1.0), bars, colour=1)
+    return BarChart(
+        f"Share of images with {result.event}", described, Axis("share", 0.0, 1.0), bars, colour=1, width=620
+    )
 
 
 def _binary_table(found: Mapping[str, Any], words: str) -> Table:
@@ -104,7 +108,7 @@ def _binary_table(found: Mapping[str, Any], words: str) -> Table:
     for name, level in found["levels"].items():
         difference = (found.get("differences") or {}).get(name)
         cells: list[Cell] = [
-            capital(split_label(str(name))),
+            _side(name),
             count(level.get("n")),
             count(level.get("n_events")),
             estimate(level.get("share")),
@@ -122,7 +126,7 @@ def _binary_table(found: Mapping[str, Any], words: str) -> Table:
             "Images",
             "With it",
             "Prevalence",
-            f"Difference to {split_label(reference)}",
+            f"Difference to {reference.replace('_', ' ')}",
             "Shift in log-odds",
         ),
         tuple(rows),
@@ -146,7 +150,7 @@ def _class_table(levels: Mapping[str, Any], words: str) -> Table:
     rows = tuple(
         Row(
             (
-                capital(split_label(str(name))),
+                _side(name),
                 count(level.get("n")),
                 *(estimate((level.get("shares") or {}).get(one)) for one in classes),
             )
@@ -164,7 +168,7 @@ def _mean_table(found: Mapping[str, Any], words: str) -> Table:
         rows.append(
             Row(
                 (
-                    capital(split_label(str(name))),
+                    _side(name),
                     count(level.get("n")),
                     estimate(level.get("mean"), "mae"),
                     number(level.get("sd"), 2),
@@ -175,7 +179,7 @@ def _mean_table(found: Mapping[str, Any], words: str) -> Table:
                 )
             )
         )
-    reference = split_label(str(found.get("reference")))
+    reference = str(found.get("reference")).replace("_", " ")
     header = (words, "Images", "Mean", "SD", f"Difference to {reference}", "Welch's test")
     return Table(header, tuple(rows), right=(1, 2, 3, 4, 5), stacked=True)
 
@@ -189,7 +193,7 @@ def _label_table(labels: Mapping[str, Any], words: str) -> Table:
         cells += [estimate((levels.get(part) or {}).get("share")) for part in parts]
         p = (found.get("test") or {}).get("p_value")
         rows.append(Row((*cells, p_words(p) if is_number(p) else NONE)))
-    header = ("Label", *(capital(split_label(str(part))) for part in parts), "Test of all")
+    header = ("Label", *(_side(part) for part in parts), "Test of all")
     return Table(
         header,
         tuple(rows),
@@ -207,7 +211,7 @@ def _consequences(found: Any) -> tuple[Block, ...]:
     rows = tuple(
         Row(
             (
-                capital(split_label(str(name))),
+                _side(name),
                 estimate(part.get("prevalence")),
                 estimate(part.get("ppv")),
                 estimate(part.get("npv")),
@@ -218,10 +222,9 @@ def _consequences(found: Any) -> tuple[Block, ...]:
         if isinstance(part, Mapping)
     )
     said = (
-        f"The sensitivity ({estimate(found.get('sensitivity'))}) and specificity "
-        f"({estimate(found.get('specificity'))}) of the judged images at a threshold of "
-        f"{number(found.get('threshold'), 2)}, taken to where the finding is rarer or more common. It is assumed that "
-        "the cases themselves are alike."
+        f"Sensitivity {estimate(found.get('sensitivity'))} and specificity {estimate(found.get('specificity'))} of the "
+        f"judged images at a threshold of {number(found.get('threshold'), 2)}, taken to where the finding is rarer or "
+        "more common. It is assumed that the cases themselves are alike."
     )
     table = Table(
         ("At the prevalence of", "Prevalence", "PPV", "NPV", "Accuracy"),

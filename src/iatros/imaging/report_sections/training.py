@@ -33,7 +33,13 @@ _OBJECTIVES = {
     "ordinal": "cumulative odds of the ordered grades",
     "squared-error": "squared error",
 }
-_LOSSES = {"fp32": "32-bit numbers", "int8": "8-bit numbers", "difference": "Difference"}
+_FORMS = {
+    "fp32": "32-bit numbers",
+    "int8": "8-bit numbers",
+    "difference": "Difference, 8 bits less 32",
+    "n": "Images compared",
+    "largest_difference": "Largest difference of two answers for one image",
+}
 
 
 def training_section(result: Result) -> Section:
@@ -117,7 +123,12 @@ def _curves(history: Mapping[str, Any]) -> list[LineChart]:
     told = [value for value in score if value is not None]
     charts = [
         LineChart(
-            f"{name}: loss", f"Loss by epoch of {name}.", Axis("epoch"), Axis("loss"), tuple(loss), height=260
+            f"{name}: loss",
+            f"Loss by epoch of {name}.",
+            Axis("epoch", whole=True),
+            Axis("loss"),
+            tuple(loss),
+            height=260,
         )
     ]
     if told:
@@ -125,7 +136,7 @@ def _curves(history: Mapping[str, Any]) -> list[LineChart]:
             LineChart(
                 f"{name}: {metric.running} on the tuning side",
                 f"{metric.label} by epoch of {name}; the best is {number(max(told))}.",
-                Axis("epoch"),
+                Axis("epoch", whole=True),
                 Axis(metric.label),
                 (Series("", x, score, colour=0),),
                 points=marked,
@@ -193,7 +204,7 @@ def _weights(examples: list[Mapping[str, Any]]) -> tuple[Block, ...]:
             LineChart(
                 f"Study {k}: {told}",
                 f"Weight of each of {len(weights)} slices in the answer for one study; {told}.",
-                Axis("slice"),
+                Axis("slice", whole=True),
                 Axis("weight", 0.0),
                 (Series("", list(range(1, len(weights) + 1)), weights, colour=0),),
                 height=220,
@@ -221,14 +232,14 @@ def export_section(result: Result) -> Section:
     measured = {name: part for name, part in found.items() if isinstance(part, Mapping) and "value" in part}
     metric = str(found.get("metric") or "auroc")
     rows = tuple(
-        Row((_LOSSES.get(name, from_key(name)), estimate(part, metric), str(part.get("interval") or NONE)))
+        Row((_FORMS.get(name, from_key(name)), estimate(part, metric), str(part.get("interval") or NONE)))
         for name, part in measured.items()
     )
     table = (
         Table((capital(metric_words(metric).label), "Value", "Interval"), rows, right=(1,)) if rows else None
     )
     facts = tuple(
-        (from_key(name), scalar(name, value))
+        (_FORMS.get(name, from_key(name)), scalar("n_" + name if name == "n" else name, value))
         for name, value in found.items()
         if name not in ("int8", "metric") and (is_number(value) or isinstance(value, str))
     )
