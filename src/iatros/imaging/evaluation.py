@@ -22,6 +22,8 @@ Conformal = ConformalSet | ConformalInterval | tuple[np.ndarray, np.ndarray] | N
 the truth (n,) and how large it was (n,)."""
 
 _FEWEST_IN_SUBGROUP = 20
+_MOST_CURVES = 12
+"""Classes up to which each has a calibration curve of its own."""
 
 
 def evidence(
@@ -88,6 +90,7 @@ def evidence(
         ),
     }
     if target.task == "multiclass":
+        answer["curves"]["calibration"] = _calibration_by_class(target, y, prediction, groups, seed)
         answer["classes"] = classes_in_turn(
             target, y, prediction, groups=groups, confidence_level=confidence_level, seed=seed
         )
@@ -159,6 +162,21 @@ def evidence_of_labels(
         "calibration": {"before": means(y, uncalibrated, groups), "after": means(y, prediction, groups)},
         "conformal": _conformal_of_labels(labels, coverage),
         "subgroups": _macro_subgroups(y, prediction, groups, subgroups, means),
+    }
+
+
+def _calibration_by_class(
+    target: Target, y: np.ndarray, prediction: np.ndarray, groups: np.ndarray, seed: int
+) -> dict[str, Any]:
+    """The calibration curve of each class against all others, for the classes that occur and are not too many."""
+    if len(target.classes) > _MOST_CURVES:
+        return {}
+    return {
+        name: curves(
+            Target(name, "binary", ("other", name)), (y == k).astype(int), prediction[:, k], groups, seed
+        )["calibration"]
+        for k, name in enumerate(target.classes)
+        if (y == k).any()
     }
 
 

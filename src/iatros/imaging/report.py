@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from iatros.core.report import Document, Section, render
+from iatros.core.report import Document, Paragraph, Section, Table, render
 from iatros.core.report_sections.calibration import calibration_section
 from iatros.core.report_sections.conformal import conformal_section
 from iatros.core.report_sections.flow import flow_section
@@ -58,6 +58,19 @@ _PROMISE = (
 )
 
 
+def _models(result: Result) -> Section:
+    section = models_section(result)
+    note = Paragraph(
+        "The networks beside each other are judged by their own answers, before calibration, so that all are treated "
+        "alike; every other number of this report is of calibrated answers unless it says otherwise.",
+        "small",
+    )
+    place = next((k + 1 for k, block in enumerate(section.blocks) if isinstance(block, Table)), None)
+    if place is None or not result.items("models"):
+        return section
+    return replace(section, blocks=(*section.blocks[:place], note, *section.blocks[place:]))
+
+
 def _reproducibility(result: Result) -> Section:
     return reproducibility_section(result, promise=_PROMISE)
 
@@ -74,7 +87,7 @@ _SECTIONS: tuple[Callable[[Result], Section], ...] = (
     leakage_section,
     quality_section,
     training_section,
-    models_section,
+    _models,
     discrimination_section,
     answers_section,
     thresholds_section,

@@ -55,8 +55,7 @@ def training_section(result: Result) -> Section:
         else None
     )
     lead = Paragraph(
-        "The epoch that is kept is the one with the best score on the tuning side, which is neither the side that "
-        "calibrates nor the one that judges.",
+        "The epoch that is kept is the one with the best score on the tuning side, never the side that judges.",
         "lead",
     )
     found = blocks(
