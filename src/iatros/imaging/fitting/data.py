@@ -71,5 +71,5 @@ class Fitted:
     images_per_second: float
     threads: int
     precision: str = "32-true"
-    """bf16-mixed where the processor multiplies bfloat16 itself, else 32-true."""
+    """bf16-mixed where the processor multiplies bfloat16 itself, else 32-true, as for volumes of few slices."""
     notes: list[str] = field(default_factory=list)

@@ -39,7 +39,8 @@ class Learner:
     ) -> None:
         from lightning.fabric import Fabric
 
-        self.network = network.to(memory_format=_layout(network))  # type: ignore[call-overload]
+        self._format = _layout(network)
+        self.network = network.to(memory_format=self._format)  # type: ignore[call-overload]
         self.loss = loss
         self.average = MovingAverage(self.network, ema)
         shallow = slices is not None and slices < _FEWEST_SLICES
@@ -48,7 +49,6 @@ class Learner:
         with _quiet():
             self._fabric = Fabric(accelerator="cpu", devices=1, precision=self.precision)
             self._wrapped, self._stepper = self._fabric.setup(self.network, self.optimiser)
-        self._format = _layout(network)
 
     def step(self, batch: Batch, labels: torch.Tensor, learning_rate: float) -> float:
         """Learn from one batch; its mean loss before the step."""
@@ -85,7 +85,7 @@ class Learner:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware; elsewhere it would be slower than float32."""
+    """Whether the processor multiplies bfloat16 itself; elsewhere it would be slower than float32."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, check, bool)() for check in checks)
 

@@ -15,6 +15,7 @@ Stem = Literal["auto", "small", "half", "large"]
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_MEAN = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 
 
 class ResidualBlock(nn.Module):
@@ -29,9 +30,13 @@ class ResidualBlock(nn.Module):
         self.second_norm = norm(after)
         # begins as the shortcut alone, which lets a high learning rate start safely (Goyal et al., 2017)
         nn.init.zeros_(self.second_norm.weight)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or before != after:
-            self.shortcut = nn.Sequential(conv(before, after, 1, stride=stride, bias=False), norm(after))
+        self.shortcut = nn.Sequential()
+        if stride != 1:
+            # averages what a 1-wide convolution with a stride would skip (He et al., 2019); besides, oneDNN 3.x
+            # writes past its memory in the backward pass of those with fewer than 16 channels
+            self.shortcut.append(_MEAN[dims](3, stride=stride, padding=1, count_include_pad=False))
+        if before != after:
+            self.shortcut.extend([conv(before, after, 1, bias=False), norm(after)])
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(n, before, *spatial) to (n, after, *spatial / stride)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iatros.imaging.models.params import Learning, NetworkParams
 from iatros.imaging.schema import InputSpec
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 _LAYERS = {"10": (1, 1, 1, 1), "18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3, 4, 6, 3)}
+_LEAST_PUBLISHED = 16
 
 
 class ResNetParams(NetworkParams):
@@ -30,6 +31,13 @@ class ResNetParams(NetworkParams):
         description="how the network begins: small (3 wide, every pixel), half (3 wide, every second), large (7 "
         "wide, every second, then pooled); auto takes small up to 64 pixels",
     )
+
+    @model_validator(mode="after")
+    def _wide_enough(self) -> ResNetParams:
+        # see residual.py: the backward pass of narrower strided 1-wide convolutions corrupts memory
+        if self.depth != "compact" and self.width < _LEAST_PUBLISHED:
+            raise ValueError(f"width: at least {_LEAST_PUBLISHED} with a published depth")
+        return self
 
 
 class ResNet:
