@@ -20,8 +20,12 @@ def test_where_order_matters_every_study_holds_the_same_contents() -> None:
 def test_where_order_does_not_matter_the_contents_tell() -> None:
     _, labels, contents = simulate_volumes(60, False, seed=4)
     assert [DISC in content for content in contents] == [bool(label) for label in labels]
-    first = [content[content > 0][0] for content, label in zip(contents, labels, strict=True) if label]
-    assert {RING, DISC} == set(first)
+    for content, label in zip(contents, labels, strict=True):
+        assert set(content[content > 0]) == {DISC if label else RING}
+        assert (content > 0).sum() == max(2, len(content) // 3)
+    # wherever they lie: the middle of the places is the same for both
+    middle = [np.flatnonzero(content).mean() / (len(content) - 1) for content in contents]
+    assert abs(np.mean(np.array(middle)[labels == 1]) - np.mean(np.array(middle)[labels == 0])) < 0.1
 
 
 def test_the_structures_can_be_seen() -> None:

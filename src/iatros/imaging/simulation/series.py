@@ -26,11 +26,11 @@ class Series(NamedTuple):
 def simulate_volumes(
     n: int, order_matters: bool, seed: int = 0, *, size: int = 32, slices: tuple[int, int] = (7, 13)
 ) -> Series:
-    """`n` studies of `slices` (fewest, most) slices of `size` x `size` px, with a ring in one and a disc in another.
+    """`n` studies of `slices` (fewest, most) slices of `size` x `size` px, with rings and discs in some of them.
 
-    With `order_matters`, label 1 is the ring before the disc and label 0 the disc before the ring; all else is
-    drawn without looking at the label, so the slices as a set say nothing. Without, label 1 is a disc in some
-    slice, label 0 a second ring instead, in either order.
+    With `order_matters` there is one of each: label 1 is the ring before the disc and label 0 the disc before the
+    ring; all else is drawn without looking at the label, so the slices as a set say nothing. Without, a third of
+    the slices (two at least), wherever they lie, hold discs for label 1 and rings for label 0.
     """
     rng = np.random.default_rng(seed)
     labels = (rng.random(n) < 0.45).astype(int)
@@ -38,12 +38,10 @@ def simulate_volumes(
     for label in labels:
         count = int(rng.integers(slices[0], slices[1] + 1))
         content = np.zeros(count, dtype=int)
-        first, second = np.sort(rng.choice(count, 2, replace=False))
         if order_matters:
-            content[first], content[second] = (RING, DISC) if label else (DISC, RING)
+            content[np.sort(rng.choice(count, 2, replace=False))] = (RING, DISC) if label else (DISC, RING)
         else:
-            pair = rng.permutation([RING, DISC if label else RING])
-            content[first], content[second] = pair
+            content[rng.choice(count, max(2, count // 3), replace=False)] = DISC if label else RING
         volumes.append(_slices(content, size, rng))
         contents.append(content)
     return Series(volumes, labels, contents)
@@ -59,7 +57,7 @@ def _slices(content: np.ndarray, size: int, rng: np.random.Generator) -> np.ndar
     radius = np.hypot(x - wide(place[0]), y - wide(place[1])) / wide(width)
     disc = np.exp(-(radius**4))
     ring = np.exp(-(((radius - 0.9) / 0.35) ** 2))
-    bright = wide(rng.uniform(0.16, 0.32, count))
+    bright = wide(rng.uniform(0.18, 0.36, count))
     shape = disc * wide(content == DISC) + ring * wide(content == RING)
     noisy = 0.1 + trunk + bright * shape + 0.05 * smooth_noise((count, size, size), rng)
     return np.round(255 * np.clip(noisy, 0.0, 1.0)).astype(np.uint8)
