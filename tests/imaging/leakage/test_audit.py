@@ -91,7 +91,7 @@ def test_a_quantity_contradicts_on_identical_images_only() -> None:
 
 def test_a_patient_on_two_sides_is_an_error_that_names_images_but_not_in_its_document() -> None:
     split = ["train", "held_out", "train", "held_out"]
-    with pytest.raises(SplitError, match="1 patient stand on two sides \\(held_out and train\\)") as caught:
+    with pytest.raises(SplitError, match="1 patient stands on two sides \\(held_out and train\\)") as caught:
         audited(noise(4), groups=["p", "q", "r", "p"], split=split, near=False)
     assert "'0, 3'" in str(caught.value)
     assert "0, 3" not in str(caught.value.document())

@@ -110,7 +110,7 @@ def check_sides(records: Sequence[ImageRecord], groups: np.ndarray | None) -> No
     images = [r.name for r, group in zip(records, groups, strict=True) if int(group) in mixed]
     more = f" and {len(images) - _NAMED} more" if len(images) > _NAMED else ""
     raise SplitError(
-        f"{len(mixed)} patient{'s' if len(mixed) > 1 else ''} stand on two sides ({'; '.join(which)})",
+        f"{len(mixed)} patient{'s stand' if len(mixed) > 1 else ' stands'} on two sides ({'; '.join(which)})",
         hint="give each patient one side, or leave the split column out and let it be made by patient",
         cell=", ".join(images[:_NAMED]) + more,
     )
