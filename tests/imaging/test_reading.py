@@ -37,6 +37,7 @@ def test_the_result_counts_and_lists(folder: Path) -> None:
     assert result["reasons"] == {"not a DICOM file, whatever its suffix says": 2, "the file is empty": 1}
     assert result["by_modality"] == {"not said": 1}
     assert result["records"][0]["rows"] == 5
+    assert result["cache_bytes"] == 35
     assert result["records"][0]["slices"] is None
     assert result["notes"] == ["1 image or series read from 1 file, 3 refused"]
     assert produced.table is not None

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from iatros.core.context import Context, Produced
+from iatros.imaging.cache import CachedPixels
 from iatros.imaging.requests import ReadRequest
 from iatros.imaging.schema import Collection, ImageRecord, Refused
 from iatros.imaging.sources import open_collection
@@ -15,9 +16,11 @@ def read(request: ReadRequest, context: Context) -> Produced:
     """Every image, series and volume of the source with its shape and what is unusual, and every file refused.
 
     The table has one row per record, then one per refused file; `status` is read or refused. `reasons` counts
-    the refused files by the words before the colon of their reason.
+    the refused files by the words before the colon of their reason. `cache_bytes` is what the decoded pixels
+    take on the disk.
     """
     collection = open_collection(request.images, context, window=request.window)
+    cache_bytes = collection.store.size_bytes() if isinstance(collection.store, CachedPixels) else None
     refused = [{"name": one.name, "reason": one.reason} for one in collection.refused]
     result = {
         "domain": "imaging",
@@ -26,6 +29,7 @@ def read(request: ReadRequest, context: Context) -> Produced:
         "n_refused": len(refused),
         "n_files_read": len({file for record in collection.records for file in record.files}),
         "by_modality": counted(record.modality or "not said" for record in collection.records),
+        "cache_bytes": cache_bytes,
         "reasons": counted(one.reason.partition(":")[0] for one in collection.refused),
         "records": [record_document(record) for record in collection.records],
         "refused": refused,

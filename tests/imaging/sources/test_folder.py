@@ -13,6 +13,7 @@ from tests.imaging.sources.made_dicom import dicom, ramp
 from tests.imaging.sources.reading import opened, reasons
 from tests.imaging.sources.test_manifest import pictures
 
+from iatros.core.context import Context
 from iatros.core.errors import InputError, LimitError
 
 
@@ -135,3 +136,26 @@ def test_a_request_has_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("iatros.imaging.sources.inline.MAX_INLINE_BYTES", 100)
     with pytest.raises(LimitError, match="one request may bring 100"):
         opened([inline("a", b"1" * 200)])
+
+
+def test_a_dicomweb_address_is_fetched_into_a_folder_that_goes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(address: str, folder: Path, context: Context) -> list[Path]:
+        assert address == "https://pacs/dicom-web?Modality=CT"
+        return [dicom(folder / "study" / "one.dcm", ramp())]
+
+    monkeypatch.setattr("iatros.imaging.sources.dicomweb.fetch_dicomweb", fetch)
+    found = opened("https://pacs/dicom-web?Modality=CT")
+    assert (found.source, [record.name for record in found.records]) == ("dicomweb", ["study/one.dcm"])
+    root = Path(found.root)
+    assert (root / "study" / "one.dcm").is_file()
+    del found
+    assert not root.exists()
+    monkeypatch.setattr("tempfile.mkdtemp", lambda prefix: str(_made(root)))
+    with pytest.raises(AssertionError):
+        opened("https://elsewhere/dicom-web")
+    assert not root.parent.exists()
+
+
+def _made(root: Path) -> Path:
+    root.parent.mkdir()
+    return root.parent
