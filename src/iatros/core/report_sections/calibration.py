@@ -100,7 +100,7 @@ def _calibration_chart(result: Result, name: str, curve: Mapping[str, Any], *, w
         Axis(axis[1], *limits),
         tuple(series),
         points=(groups,) if bins else (),
-        strip=_histogram(result, curve),
+        strip=_histogram(result, curve, name),
         corner=corner,
         corner_at="top-left",
         height=470 if wide else 400,
@@ -108,20 +108,20 @@ def _calibration_chart(result: Result, name: str, curve: Mapping[str, Any], *, w
     )
 
 
-def _histogram(result: Result, curve: Mapping[str, Any]) -> Strip | None:
+def _histogram(result: Result, curve: Mapping[str, Any], name: str) -> Strip | None:
     """How the predictions are spread: events above the line, the others below."""
     found = curve.get("histogram")
     if not isinstance(found, Mapping) or len(found.get("edges") or ()) < 2:
         return None
     events, others = found.get("events"), found.get("non_events")
     if events is not None and others is not None:
-        return Strip(found["edges"], events, others, result.event, "others")
+        return Strip(found["edges"], events, others, name or result.event, "others")
     counts = found.get("counts")
     return Strip(found["edges"], counts, upper_name="patients") if counts is not None else None
 
 
 def _strip_caption(result: Result, curve: Mapping[str, Any]) -> str:
-    if _histogram(result, curve) is None:
+    if _histogram(result, curve, "") is None:
         return ""
     return "Bars: number of patients by prediction" + (", events upward." if result.task == "binary" else ".")
 

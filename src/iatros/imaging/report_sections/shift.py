@@ -21,6 +21,7 @@ from iatros.core.report import (
 )
 from iatros.core.report.numbers import NONE, count, is_number, number
 from iatros.core.report_sections.reading import Result, blocks, capital, estimate
+from iatros.core.report_sections.words import SPLITS
 
 _BARS = 20
 
@@ -76,7 +77,8 @@ def test_sentence(found: Mapping[str, Any], words: str) -> str:
     verdict = "The prevalence differs" if shifted(found) else "No difference in prevalence is shown"
     return (
         f"{verdict} between {words}s: {test.get('test')} {number(test.get('statistic'), 1)} with "
-        f"{count(test.get('degrees'))} degrees of freedom, {p_words(test['p_value'])}."
+        f"{count(test.get('degrees'))} {'degree' if test.get('degrees') == 1 else 'degrees'} of freedom, "
+        f"{p_words(test['p_value'])}."
     )
 
 
@@ -86,8 +88,8 @@ def p_words(p: float) -> str:
 
 
 def _side(name: object) -> str:
-    """A side or site at the head of a row: `Held out`."""
-    return capital(str(name).replace("_", " "))
+    """A side at the head of a row: `Held out`; a site keeps its name."""
+    return capital(str(name).replace("_", " ")) if name in SPLITS else str(name)
 
 
 def _chart(result: Result, levels: Mapping[str, Any]) -> BarChart:
