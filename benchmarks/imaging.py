@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import (
     data,
+    imaging_decoding,
     imaging_explanation,
     imaging_inference,
     imaging_order,
@@ -30,7 +31,7 @@ def pneumonia(folder: Path) -> Part:
     shutil.copy(data.pneumonia(), folder / "pneumonia.npz")
     runs = [
         iatros(
-            "imaging", "train", "pneumonia.npz", "--model", "resnet", "--seed", str(seed),
+            "imaging", "train", "pneumonia.npz", "--model", "resnet", "--epochs", "15", "--seed", str(seed),
             "--out", f"pneumonia-{seed}", "--overwrite", folder=folder,
         )
         for seed in range(SEEDS)
@@ -162,14 +163,16 @@ def speed(folder: Path) -> Part:
     """Augmentation, the training loop, 8-bit inference, and decoding with two processes."""
     augmented = imaging_speed.augmentation_throughput()
     loop = imaging_speed.loop_overhead()
+    rates = loop["images_per_second"]
     small = imaging_inference.int8_speed()
-    decoded = imaging_speed.decode_scaling()
+    decoded = imaging_decoding.decode_scaling()
     lines = [
         Line("batched augmentation, images per second at 28 px", "two cores", "at least 30,000",
              f"{augmented['images_per_second']:,.0f}", augmented["images_per_second"] >= 30_000, _SPEED),
         Line("training loop against a bare torch loop", "28 px, two cores", "at least 90 %",
-             f"{loop['ratio']:.1%} ({loop['images_per_second']:,.0f} against {loop['bare_images_per_second']:,.0f})",
-             loop["ratio"] >= 0.9, _SPEED),
+             f"{loop['share']:.1%} ({rates['loop']:,.0f} against {rates['bare']:,.0f} images/s; "
+             f"with augmentation {loop['share_augmented']:.1%})",
+             loop["share"] >= 0.9, _SPEED),
         Line("8-bit inference against torch fp32 eager", "PneumoniaMNIST resnet, two cores", "at least 3x",
              f"{small['ratio']:.2f}x ({small['int8']:,.0f} against {small['torch']:,.0f} images/s)",
              small["ratio"] >= 3, _SPEED),

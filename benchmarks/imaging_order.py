@@ -109,7 +109,7 @@ def _scores(
 
 
 def simulated(order_matters: bool, n: int = 1100) -> Task:
-    """A ring and a disc in series of 7 to 13 slices: which comes first, or which of them there is."""
+    """A ring and a disc in series of 7 to 13 slices: which comes first, or of which there are more."""
     found = simulate_volumes(n, order_matters, seed=2026, size=_SIMULATED_SIZE)
     rows = np.arange(n)
     return Task(

@@ -34,7 +34,7 @@ class Answers:
     logits: np.ndarray
     features: np.ndarray
     spread: np.ndarray
-    """Standard deviation of the members of an ensemble; zero for one network."""
+    """Standard deviation of the members of an ensemble; NaN for one network."""
     slice_weights: list[np.ndarray] | None
     slice_predictions: tuple[np.ndarray, ...] | None
     """Where slices were asked one by one: uncalibrated answers of each slice, with `slice_owner`."""

@@ -11,7 +11,7 @@ from iatros.core.context import Context
 from iatros.core.splits import task_seed
 from iatros.imaging.cohort import Cohort
 from iatros.imaging.development import Developed
-from iatros.imaging.quality import Finding, Gates, fit_gates
+from iatros.imaging.quality import Finding, Gates, fit_gates, gate_report
 
 _MOST = 4000
 """Images that gates learn from, and that they are counted on."""
@@ -38,16 +38,28 @@ def learn_gates(cohort: Cohort, developed: Developed, seed: int, context: Contex
 def count_on(
     cohort: Cohort, developed: Developed, gates: Gates, rows: np.ndarray, context: Context
 ) -> dict[str, Any]:
-    """What the gates say of judged images, which they should let pass: the false alarms."""
+    """What the gates say of judged images, which they should let pass: counts, and shares with intervals."""
     rows = rows[:: -(-len(rows) // _MOST)]
-    features = developed.chosen.features(rows)
-    found = []
-    with context.progress.step("quality gates", total=len(rows)) as step:
-        for place, row in enumerate(rows):
-            record = cohort.records[row]
-            found.append(gates.check(record, cohort.collection.pixels(record), features[place]))
-            step.advance()
-    return count_findings(found)
+    records = [cohort.records[row] for row in rows]
+    with context.progress.step("quality gates"):
+        report = gate_report(
+            gates,
+            records,
+            cohort.collection.pixels,
+            developed.chosen.features(rows),
+            groups=cohort.groups[rows],
+        )
+    counted = {
+        "n_checked": len(rows),
+        "n_refused": round(report["refused"]["value"] * len(rows)),
+        "n_flagged": round(report["flagged"]["value"] * len(rows)),
+        "codes": {
+            one["code"]: {"refuse": one["n_refused"], "flag": one["n_flagged"]}
+            for one in report["by_code"]
+            if one["n_refused"] or one["n_flagged"]
+        },
+    }
+    return counted | {name: report[name] for name in ("passed", "flagged", "refused", "unlike_training")}
 
 
 def count_findings(found: Sequence[Sequence[Finding]]) -> dict[str, Any]:

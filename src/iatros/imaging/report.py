@@ -19,7 +19,7 @@ turn), `models` (`comparison.compare`), `splits`, `flow`, `thresholds`, `chosen_
 * `quality`: `n_checked`, `n_refused`, `n_flagged`, `codes` (code to `refuse` and `flag`, numbers of judged images).
 * `images`: `kind` (right, wrong, uncertain), `truth`, `prediction`, `probability`, `png` and `overlay` (base64).
 * `explanation_checks`: `randomisation` and `pointing` (`explanation.checking`), `method`.
-* `export`: `int8` (bool), `reason` where not, else `n` and what `export.int8_cost` gives.
+* `export`: what `export.int8_cost` gives; or `int8` False, and `reason`.
 """
 
 from __future__ import annotations

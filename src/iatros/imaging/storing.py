@@ -128,7 +128,4 @@ def _cost(
     known = np.isfinite(y.astype(float))
     forms = [predictions(cohort.objective, cohort.targets, logits)[0][known] for logits in answers]
     y = y[known].astype(float if target.task == "continuous" else np.int64)
-    return {
-        "int8": True,
-        **int8_cost(target, y, *forms, groups=cohort.groups[rows][known], seed=request.seed),
-    }
+    return int8_cost(target, y, *forms, groups=cohort.groups[rows][known], seed=request.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from iatros.core.report import Block, Heading, Note, Paragraph, Row, Section, Table
+from iatros.core.report import Block, Cell, Heading, Note, Paragraph, Row, Section, Table
 from iatros.core.report.numbers import NONE, count, is_number, number, percent
 from iatros.core.report_sections.reading import Result, blocks, capital, estimate
 from iatros.core.report_sections.words import metric_words
@@ -177,9 +177,7 @@ def quality_section(result: Result) -> Section:
         for code, part in sorted((found.get("codes") or {}).items())
         if isinstance(part, Mapping)
     ]
-    rows.append(
-        Row(("any of them", _part(found.get("n_refused"), n), _part(found.get("n_flagged"), n)), "strong")
-    )
+    rows.append(Row(("any of them", *(_any(found, name, n) for name in ("refused", "flagged"))), "strong"))
     table = Table(
         ("What is unusual", "Refused", "Flagged"),
         tuple(Row((capital(str(row.cells[0])), *row.cells[1:]), row.kind) for row in rows),
@@ -187,6 +185,12 @@ def quality_section(result: Result) -> Section:
         right=(1, 2),
     )
     return Section("Quality gates", (Paragraph(lead, "lead"), table), "quality")
+
+
+def _any(found: Mapping[str, Any], name: str, n: Any) -> Cell:
+    """The share with its interval where the run has one, else the count."""
+    share = found.get(name)
+    return estimate(share) if isinstance(share, Mapping) else _part(found.get(f"n_{name}"), n)
 
 
 def _share(part: Mapping[str, Any], severity: str, n: Any) -> str:
