@@ -1,4 +1,9 @@
-"""Does a recurrent network over slices help where their order tells, and only there? Measured on four tasks."""
+"""Does a recurrent network over slices help where their order tells, and only there? Measured on four tasks.
+
+The structures of the simulated series are plain to see, so that what is measured is order and not reading. Where
+they are hard to see (brightness .22 to .40 instead of .28 to .50), or stand in one or two slices of many, attention
+also helps without any order: there the mean drowns the few slices that count.
+"""
 
 from __future__ import annotations
 

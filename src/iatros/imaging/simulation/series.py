@@ -10,6 +10,7 @@ import numpy as np
 from iatros.imaging.simulation.radiographs import smooth_noise, step, wide
 
 RING, DISC = 1, 2
+_MANY = 2 / 3
 
 
 class Series(NamedTuple):
@@ -29,8 +30,9 @@ def simulate_volumes(
     """`n` studies of `slices` (fewest, most) slices of `size` x `size` px, with rings and discs in some of them.
 
     With `order_matters` there is one of each: label 1 is the ring before the disc and label 0 the disc before the
-    ring; all else is drawn without looking at the label, so the slices as a set say nothing. Without, a third of
-    the slices (two at least), wherever they lie, hold discs for label 1 and rings for label 0.
+    ring; all else is drawn without looking at the label, so the slices as a set say nothing. Without, each slice
+    holds one or the other, a disc with a chance of two in three for label 1 and of one in three for label 0: what
+    tells is how many discs there are, wherever they lie, and no network can be always right.
     """
     rng = np.random.default_rng(seed)
     labels = (rng.random(n) < 0.45).astype(int)
@@ -41,7 +43,8 @@ def simulate_volumes(
         if order_matters:
             content[np.sort(rng.choice(count, 2, replace=False))] = (RING, DISC) if label else (DISC, RING)
         else:
-            content[rng.choice(count, max(2, count // 3), replace=False)] = DISC if label else RING
+            discs = rng.random(count) < (_MANY if label else 1 - _MANY)
+            content[:] = np.where(discs, DISC, RING)
         volumes.append(_slices(content, size, rng))
         contents.append(content)
     return Series(volumes, labels, contents)
@@ -57,7 +60,7 @@ def _slices(content: np.ndarray, size: int, rng: np.random.Generator) -> np.ndar
     radius = np.hypot(x - wide(place[0]), y - wide(place[1])) / wide(width)
     disc = np.exp(-(radius**4))
     ring = np.exp(-(((radius - 0.9) / 0.35) ** 2))
-    bright = wide(rng.uniform(0.18, 0.36, count))
+    bright = wide(rng.uniform(0.28, 0.50, count))
     shape = disc * wide(content == DISC) + ring * wide(content == RING)
     noisy = 0.1 + trunk + bright * shape + 0.05 * smooth_noise((count, size, size), rng)
     return np.round(255 * np.clip(noisy, 0.0, 1.0)).astype(np.uint8)
