@@ -103,7 +103,10 @@ def example(task: str = "binary", validation: str = "held-out") -> dict[str, Any
         "leakage": _leakage(),
         "quality": {
             "n_checked": 210, "n_refused": 2, "n_flagged": 11,
-            "codes": {"unlike-training": {"refuse": 2, "flag": 7}, "text": {"flag": 4}},
+            "codes": {"unlike-features": {"refuse": 2, "flag": 7}, "text": {"flag": 4}},
+            "refused": _metric(0.0095, 0.009, "Wilson"), "flagged": _metric(0.052, 0.03, "Wilson"),
+            "unlike": {"flagged": _metric(0.043, 0.027, "Wilson"), "refused": _metric(0.0095, 0.009, "Wilson"),
+                       "stated": {"flag": 0.05, "refuse": 0.01}},
         },
         "images": _images(rng) if task in ("binary", "multiclass", "ordinal") else [],
         "explanation_checks": _checks(),

@@ -282,6 +282,16 @@ def test_leakage_names_copies_contradictions_and_guesses() -> None:
     assert "Only identical pixels were looked for." in bare
 
 
+def test_quality_gates_are_told_with_intervals_and_beside_what_they_were_set_to() -> None:
+    text = said(build(result()), "quality")
+    assert "flagged or refused 0.043 (0.016 to 0.070), set to 5.0%" in text
+    assert "Estimate(value=0.0095" in text
+    counted = said(
+        build(result(quality={"n_checked": 40, "n_refused": 1, "n_flagged": 3, "codes": {}})), "quality"
+    )
+    assert "3 (7.5%)" in counted
+
+
 def test_a_network_without_8_bits_says_why() -> None:
     text = said(build(result(export={"int8": False, "reason": "a recurrent layer"})), "export")
     assert "a recurrent layer" in text

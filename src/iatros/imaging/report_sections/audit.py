@@ -177,14 +177,34 @@ def quality_section(result: Result) -> Section:
         for code, part in sorted((found.get("codes") or {}).items())
         if isinstance(part, Mapping)
     ]
-    rows.append(Row(("any of them", *(_any(found, name, n) for name in ("refused", "flagged"))), "strong"))
+    rows.append(
+        Row(("any of them", _told(found, "refused", n), _told(found, "flagged", n)), "strong"),
+    )
     table = Table(
         ("What is unusual", "Refused", "Flagged"),
         tuple(Row((capital(str(row.cells[0])), *row.cells[1:]), row.kind) for row in rows),
         caption=f"Of {count(n)} judged images",
         right=(1, 2),
     )
-    return Section("Quality gates", (Paragraph(lead, "lead"), table), "quality")
+    return Section("Quality gates", blocks(Paragraph(lead, "lead"), table, _false_alarms(found)), "quality")
+
+
+def _told(found: Mapping[str, Any], name: str, n: Any) -> Cell:
+    """The share with its interval where it was measured, else the count."""
+    return estimate(found[name]) if isinstance(found.get(name), Mapping) else _part(found.get(f"n_{name}"), n)
+
+
+def _false_alarms(found: Mapping[str, Any]) -> Block | None:
+    """How often the gates for unlike images speak up here, beside how often they were set to on such images."""
+    unlike = found.get("unlike")
+    if not isinstance(unlike, Mapping):
+        return None
+    stated = unlike.get("stated") or {}
+    told = "; ".join(
+        f"{words} {estimate(unlike.get(name))}, set to {percent(stated.get(key))}"
+        for name, key, words in (("flagged", "flag", "flagged or refused"), ("refused", "refuse", "refused"))
+    )
+    return Paragraph(f"Images that the gates for unlike images would stop here: {told}.", "small")
 
 
 def _any(found: Mapping[str, Any], name: str, n: Any) -> Cell:
