@@ -193,16 +193,12 @@ class _Training:
         data, settings = self.data, self.settings
         if not len(data.tuning):
             return math.nan, math.nan
-        inputs = (
-            data.inputs[data.tuning]
-            if isinstance(data.inputs, np.ndarray)
-            else [data.inputs[row] for row in data.tuning]
-        )
         found = outputs(
             self.learner.average.network,
-            inputs,
-            table=None if data.table is None else data.table[data.tuning],
+            data.inputs,
+            table=data.table,
             test_time=settings.test_time,
+            chosen=data.tuning,
         )
         logits = np.asarray(found["logits"])
         loss = float(self.learner.loss(torch.from_numpy(logits), self.labels[data.tuning]).mean())

@@ -19,40 +19,47 @@ def outputs(
     table: np.ndarray | None = None,
     batch_size: int = 256,
     test_time: bool = False,
+    chosen: np.ndarray | None = None,
 ) -> dict[str, np.ndarray | list[np.ndarray]]:
-    """See `iatros.imaging.fitting.network_outputs`; the network's mode is left as it was."""
-    if not len(inputs):
+    """See `iatros.imaging.fitting.network_outputs`; the network's mode is left as it was.
+
+    `chosen` are the rows of `inputs` and `table` to answer for, all where not given.
+    """
+    wanted = np.arange(len(inputs)) if chosen is None else chosen
+    if not len(wanted):
         raise ValueError("no inputs")
-    places: list[np.ndarray] = []
+    order: list[np.ndarray] = []
     found: dict[str, list[np.ndarray]] = {}
     was_training = network.training
     network.eval()
     try:
         with torch.inference_mode():
-            for rows in _batches(inputs, batch_size):
-                batch = gather(inputs, rows, table)
+            for places in _batches(inputs, wanted, batch_size):
+                batch = gather(inputs, wanted[places], table)
                 parts = network.parts(batch.images, batch.table)  # type: ignore[operator]
                 if test_time:
                     mirrored = network.parts(batch.images.flip(-1), batch.table)  # type: ignore[operator]
                     parts["logits"] = (parts["logits"] + mirrored["logits"]) / 2
-                places.append(rows)
+                order.append(places)
                 for name, values in parts.items():
                     found.setdefault(name, []).append(values.float().numpy())
     finally:
         network.train(was_training)
-    return _in_order(found, np.concatenate(places))
+    return _in_order(found, np.concatenate(order))
 
 
-def _batches(inputs: np.ndarray | list[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches; studies of one length go together, so that none needs padding."""
+def _batches(
+    inputs: np.ndarray | list[np.ndarray], wanted: np.ndarray, batch_size: int
+) -> Iterator[np.ndarray]:
+    """Places in `wanted`, batch by batch; studies of one length go together, so that none needs padding."""
     if isinstance(inputs, np.ndarray):
-        groups = [np.arange(len(inputs))]
+        groups = [np.arange(len(wanted))]
     else:
-        lengths = np.array([len(study) for study in inputs])
+        lengths = np.array([len(inputs[row]) for row in wanted])
         groups = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
-    for rows in groups:
-        size = min(batch_size, max(1, _MOST_PIXELS // inputs[int(rows[0])].size))
-        yield from (rows[start : start + size] for start in range(0, len(rows), size))
+    for places in groups:
+        size = min(batch_size, max(1, _MOST_PIXELS // inputs[int(wanted[places[0]])].size))
+        yield from (places[start : start + size] for start in range(0, len(places), size))
 
 
 def _in_order(
