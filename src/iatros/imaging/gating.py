@@ -59,7 +59,7 @@ def count_on(
             if one["n_refused"] or one["n_flagged"]
         },
     }
-    return counted | {name: report[name] for name in ("passed", "flagged", "refused", "unlike_training")}
+    return counted | {name: report[name] for name in ("passed", "flagged", "refused", "unlike")}
 
 
 def count_findings(found: Sequence[Sequence[Finding]]) -> dict[str, Any]:
