@@ -116,6 +116,8 @@ def test_the_question_names_the_finding() -> None:
     assert "for biopsy malignant in" in build(result(target=named)).title
     plain_label = {"name": "effusion", "task": "binary", "classes": ["0", "1"]}
     assert build(result(target=plain_label)).subtitle == "Does this image show effusion?"
+    nameless = {"name": "label", "task": "binary", "classes": ["0", "1"]}
+    assert build(result(target=nameless)).subtitle == "Does this image show label 1?"
 
 
 def test_headline_numbers_are_those_of_the_task() -> None:
@@ -182,6 +184,17 @@ def test_findings_name_what_a_reader_must_weigh() -> None:
             {"export": {"int8": True, "metric": "mae", "fp32": {"value": 4.0}, "difference": {"value": 0.2}}},
             "8-bit numbers change mean absolute error",
             "watch",
+        ),
+        (
+            {
+                "calibration": {
+                    "kind": "slope",
+                    "before": {"log_loss": {"value": 0.461, "low": 0.387, "high": 0.549}},
+                    "after": {"log_loss": {"value": 0.843, "low": 0.567, "high": 1.256}},
+                }
+            },
+            "Calibration made the log loss worse, 0.461 (0.387 to 0.549) before and 0.843",
+            "bad",
         ),
         (
             {

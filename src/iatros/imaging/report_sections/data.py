@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from iatros.core.report import Block, Cell, Facts, Note, Row, Section, Table
+from iatros.core.report import Block, Cell, Facts, Finding, Findings, Row, Section, Table
 from iatros.core.report.numbers import NONE, count, is_number, number, rounded
 from iatros.core.report_sections.reading import Result, blocks, capital
 from iatros.core.report_sections.words import split_label
@@ -35,8 +35,9 @@ def data_section(result: Result) -> Section:
         ("What the network sees", input_words(result)),
         ("Fingerprint", str(data.get("fingerprint") or "not recorded")),
     )
-    notes = tuple(Note(str(note)) for note in result.items("notes"))
-    return Section("Images and labels", blocks(Facts(facts), *_refused(data), *notes), "data")
+    notes = tuple(Finding("Note", "neutral", capital(str(note))) for note in result.items("notes"))
+    found = blocks(Facts(facts), *_refused(data), Findings(notes) if notes else None)
+    return Section("Images and labels", found, "data")
 
 
 def source_words(result: Result) -> str:

@@ -95,6 +95,7 @@ def findings(result: Result) -> tuple[Finding, ...]:
         _shift,
         shared.discrimination,
         shared.calibration,
+        _worse_calibrated,
         shared.sites,
         shared.site_calibration,
         shared.baseline,
@@ -187,6 +188,20 @@ def _shift_words(sides: Mapping[str, Any], name: str, difference: Mapping[str, A
         size = number(abs(shift["value"]), 2)
         text += f"; probabilities calibrated at the latter are expected to run {way} by {size} in log-odds"
     return text + ". PPV, NPV and accuracy move with it."
+
+
+def _worse_calibrated(result: Result) -> Finding | None:
+    """A calibrator that does harm where it is judged: too few patients, or patients too unlike these."""
+    found = result.mapping("calibration")
+    before, after = ((found.get(side) or {}).get("log_loss") for side in ("before", "after"))
+    span, value = span_of(before), estimate(after, "log_loss").value
+    if not span or not is_number(value) or value <= span[1]:
+        return None
+    text = (
+        f"Calibration made the log loss worse, {estimate(before, 'log_loss')} before and {estimate(after, 'log_loss')} "
+        "after: the patients that it was fitted on are too few, or too unlike the judged ones."
+    )
+    return Finding("Watch", "bad", text)
 
 
 def _class_coverage(result: Result) -> Finding | None:

@@ -103,17 +103,19 @@ def _randomisation(found: Mapping[str, Any]) -> tuple[Block, ...]:
                     number(found.get("similarity"), 2),
                     number(found.get("bound"), 2),
                     count(found.get("n")),
-                    Tag("passes", "good") if passes else Tag("fails: do not rely on the maps", "bad"),
+                    Tag("passes", "good") if passes else Tag("fails", "bad"),
                 )
             ),
         ),
-        foot="Likeness is the mean rank correlation of the maps' pixels: 1 the same map, 0 none.",
+        foot="Likeness is the mean rank correlation of the maps' pixels: 1 the same map, 0 none. A method that fails "
+        "is not to be relied on for this network.",
         right=(1, 2, 3),
     )
     return blocks(
         Heading("Parameter randomisation"),
         Paragraph(lead, "lead"),
-        Grid((_stages(found, stages), verdict)) if stages else verdict,
+        verdict,
+        _stages(found, stages) if stages else None,
     )
 
 
@@ -134,7 +136,8 @@ def _stages(found: Mapping[str, Any], stages: list[Mapping[str, Any]]) -> LineCh
         Axis("rank correlation", -0.25, 1.0),
         (*reference, Series("", x, y, colour=0)),
         points=(Points("", x, y),),
-        height=250,
+        width=620,
+        height=240,
     )
 
 

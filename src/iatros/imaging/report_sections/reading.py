@@ -17,9 +17,10 @@ class Reading(Result):
 
     @property
     def event(self) -> str:
-        """The finding in words: `pneumonia`, `effusion`, or `biopsy malignant`."""
-        if len(self.classes) == 2 and self.classes[1].lower() in _YES:
-            return self.outcome
-        if len(self.classes) == 2 and self.outcome.lower() in _NO_NAME:
-            return self.classes[1]
-        return super().event
+        """The finding in words: `pneumonia`, `effusion`, `biopsy malignant`, or `label 1`."""
+        if len(self.classes) != 2:
+            return super().event
+        named, told = self.outcome.lower() not in _NO_NAME, self.classes[1].lower() not in _YES
+        if named == told:
+            return super().event
+        return self.outcome if named else self.classes[1]
