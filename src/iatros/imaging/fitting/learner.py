@@ -17,7 +17,7 @@ from iatros.imaging.models.network import ImageNetwork
 
 _CLIP = 5.0  # only steps that would throw the network far away are shortened
 
-_FEWEST_SLICES = 3
+_FEWEST_SLICES = 4
 
 
 class Learner:
