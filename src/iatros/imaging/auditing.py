@@ -110,7 +110,7 @@ def _notes(document: dict[str, Any], *, kept_apart: bool) -> list[str]:
             else f"{crossing} of them between sides of the source's own split"
         )
         notes.append(
-            f"{document['n_exact']} pairs of identical and {document['n_near']} of nearly identical images, {where}"
+            f"pairs of images: {document['n_exact']} identical, {document['n_near']} nearly identical, {where}"
         )
     if document["n_contradicting"]:
         notes.append(

@@ -31,6 +31,9 @@ Conformal = ConformalSet | ConformalInterval | None
 _HALVED_FROM = 40
 """Calibration patients from which one half calibrates and the other sets the conformal rule."""
 
+_SLOPE_FROM = 50
+"""Calibration images of each class from which the slope is refitted beside the intercept."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -235,14 +238,16 @@ def _halves(target: Target, y: np.ndarray, groups: np.ndarray, seed: int) -> tup
 def _calibrator(
     target: Target, y: np.ndarray, raw: np.ndarray, groups: np.ndarray, request: TrainRequest
 ) -> Calibrator:
-    """As asked; auto is intercept and slope for classes, because class balancing moves the intercept on purpose.
+    """As asked; auto always refits the intercept of classes, because class balancing moves it on purpose.
 
-    Where a class is missing on the calibration side nothing can be fitted: auto then leaves the answers as they are.
+    The slope is refitted as well where each class has `_SLOPE_FROM` images: on few that a good network separates
+    almost without error, the likeliest slope is far too steep. Where a class is missing on the calibration side
+    nothing can be fitted, and auto leaves the answers as they are.
     """
     if request.calibration != "auto":
         return fit_calibrator(request.calibration, target, y, raw)
     if target.task == "continuous":
         return choose_calibrator(target, y, raw, groups=groups, seed=request.seed)
-    if len(np.unique(y)) < len(target.classes):
-        return Calibrator("none")
-    return fit_calibrator("slope", target, y, raw)
+    rarest = np.bincount(y, minlength=len(target.classes)).min()
+    kind = "none" if rarest == 0 else "slope" if rarest >= _SLOPE_FROM else "intercept"
+    return fit_calibrator(kind, target, y, raw)

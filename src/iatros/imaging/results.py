@@ -24,6 +24,8 @@ from iatros.imaging.prevalence import consequences, prevalence_of
 from iatros.imaging.storing import Stored
 from iatros.imaging.validation import Validated
 
+_WEIGHED = 6
+"""Studies whose slice weights are shown."""
 _POOLED = {
     "binary": ("auroc", "oe_ratio", "calibration_slope", "calibration_intercept"),
     "multiclass": ("auroc",),
@@ -221,9 +223,39 @@ def _compared(run: Validated, shown: Judged) -> list[dict[str, Any]]:
     )
 
 
+def _weighed(run: Validated, shown: Judged) -> dict[str, Any]:
+    """Of a network over series: how much weight each slice had in the first answers."""
+    rows = shown.rows[:_WEIGHED]
+    target, y = run.cohort.targets[0], np.asarray(run.cohort.y[0])
+    weights = run.final.chosen.outputs(rows)["slice_weights"]
+    return {
+        "examples": [
+            {
+                "truth": _said(target, y[row]),
+                "prediction": _said(target, _answer(target, shown.answers[0].prediction[place])),
+                "weights": np.asarray(weights[place]).round(4).tolist(),
+            }
+            for place, row in enumerate(rows)
+        ]
+    }
+
+
+def _answer(target: Target, prediction: Any) -> float:
+    """The class number that is answered, or the value."""
+    if target.task == "binary":
+        return float(prediction >= 0.5)
+    return float(np.argmax(prediction)) if target.task == "multiclass" else float(prediction)
+
+
+def _said(target: Target, value: float) -> str:
+    return f"{value:.3g}" if target.task == "continuous" else target.classes[int(value)]
+
+
 def _levels(run: Validated, shown: Judged) -> dict[str, Any] | None:
     """The same answers slice by slice and study by study: slices of a series, or several images of one study."""
     cohort = run.cohort
+    if run.final.chosen.candidate.spec.kind == "sequence":
+        return _weighed(run, shown)
     target, y = cohort.targets[0], np.asarray(cohort.y[0])
     common: dict[str, Any] = {"confidence_level": run.request.confidence_level, "seed": run.request.seed}
     if shown.slices is not None:
