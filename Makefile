@@ -28,7 +28,8 @@ demo: setup
 	@$(BIN)/iatros risk predict $(DEMO)/breast-cancer-bundle $(DEMO)/three-patients.csv
 	@$(BIN)/iatros risk explain $(DEMO)/breast-cancer-bundle $(DEMO)/three-patients.csv --row 0
 	@IATROS_DATA=$(DEMO)/data $(BIN)/iatros data get simulated-radiographs
-	@$(BIN)/iatros imaging train $(RADIOGRAPHS) --positive lesion --model cnn,resnet --param resnet.width=16 --epochs 8 \
+	@$(BIN)/iatros imaging train $(RADIOGRAPHS) --model cnn,resnet --param resnet.width=16 \
+		--param resnet.stem=half --epochs 12 \
 		--out $(DEMO)/radiographs-bundle --overwrite
 	@$(BIN)/iatros imaging explain $(DEMO)/radiographs-bundle $(RADIOGRAPHS) --most 8 --out $(DEMO)/heat-maps --overwrite
 

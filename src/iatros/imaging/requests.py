@@ -112,7 +112,7 @@ class TrainRequest(_ReadsImages, _ReadsLabels):
         True, description="also store the network in 8-bit integers, and measure what that costs"
     )
     explain: Literal["gradcam", "gradcam++", "integrated-gradients", "occlusion"] = Field(
-        "gradcam++", description="heat maps of the report"
+        "integrated-gradients", description="heat maps of the report"
     )
     subgroup: Names = Field(
         (), description="columns in which performance is compared, beside sex, age band, scanner and site"
@@ -173,7 +173,7 @@ class ExplainRequest(_UsesModel):
     """Where in the image the answer comes from: a heat map over each image, and checks of the map itself."""
 
     method: Literal["gradcam", "gradcam++", "integrated-gradients", "occlusion"] = Field(
-        "gradcam++", description="how the heat map is made"
+        "integrated-gradients", description="how the heat map is made"
     )
     answer: str | None = Field(
         None, description="the class that is explained; the predicted one where not given"
@@ -189,7 +189,7 @@ class FindingsRequest(_UsesModel):
         ("sr", "sc", "seg", "fhir"), description="what to write: sr, sc, seg (where there is a mask), fhir"
     )
     method: Literal["gradcam", "gradcam++", "integrated-gradients", "occlusion"] = Field(
-        "gradcam++", description="how the overlay of the Secondary Capture is made"
+        "integrated-gradients", description="how the overlay of the Secondary Capture is made"
     )
     deidentify: bool = Field(
         False, description="remove and replace what identifies the patient (PS3.15 basic profile)"

@@ -37,13 +37,13 @@ class Pacs:
         return f"ORTHANC@127.0.0.1:{self.dicom_port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pacs]:
     """A PACS that lets everyone in."""
     yield from _orthanc(tmp_path_factory.mktemp("orthanc"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def guarded_pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pacs]:
     """A PACS that wants the user `reader` with the password `schlüssel`."""
     yield from _orthanc(tmp_path_factory.mktemp("orthanc-guarded"), {"reader": "schlüssel"})
