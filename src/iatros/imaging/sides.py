@@ -142,7 +142,9 @@ def _halved(cohort: Cohort, train: np.ndarray, tuning: np.ndarray, seed: int) ->
         )
     except SplitError:
         return DevelopmentSides(train, tuning, tuning, _SHARED)
-    note = "the source names no calibration side: half of the tuning patients calibrate, half choose the epoch"
+    note = (
+        "the source names no calibration side: half of the tuning patients calibrate, half choose the epoch"
+    )
     return DevelopmentSides(train, tuning[first], tuning[second], note)
 
 
