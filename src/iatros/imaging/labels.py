@@ -21,6 +21,7 @@ _NO = {
     "negative",
     "absent",
     "normal",
+    "clear",
     "benign",
     "healthy",
     "control",
