@@ -29,7 +29,7 @@ demo: setup
 	@$(BIN)/iatros risk explain $(DEMO)/breast-cancer-bundle $(DEMO)/three-patients.csv --row 0
 	@IATROS_DATA=$(DEMO)/data $(BIN)/iatros data get simulated-radiographs
 	@$(BIN)/iatros imaging train $(RADIOGRAPHS) --model cnn,resnet --param resnet.width=16 \
-		--param resnet.stem=half --epochs 12 \
+		--param resnet.stem=half --epochs 20 --batch-size 32 \
 		--out $(DEMO)/radiographs-bundle --overwrite
 	@$(BIN)/iatros imaging explain $(DEMO)/radiographs-bundle $(RADIOGRAPHS) --most 8 --out $(DEMO)/heat-maps --overwrite
 
