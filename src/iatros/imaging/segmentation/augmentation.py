@@ -12,6 +12,8 @@ SPATIAL = ("rotate", "scale", "shift")
 USED = ("flip", *SPATIAL, "contrast", "gamma", "noise")
 """Those of the request's augmentations that a segmentation uses; cutout would hide what the mask shows."""
 
+_MOVED = 0.5
+"""Patches that are rotated, scaled or shifted: the others stay as sharp as the images that are asked about later."""
 _RADIANS = math.radians(15.0)
 _SCALE = 0.2
 _SHIFT = 0.06
@@ -48,13 +50,18 @@ class Augmentation:
     def _moved(
         self, images: torch.Tensor, masks: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        theta = self._affine(len(images), generator)
-        grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-        moved = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
+        chosen = torch.rand(len(images), generator=generator) < _MOVED
+        theta = self._affine(len(images), generator)[chosen]
+        if not len(theta):
+            return images, masks
+        grid = functional.affine_grid(theta, [len(theta), *images.shape[1:]], align_corners=False)
+        moved = functional.grid_sample(images[chosen], grid, mode="bilinear", align_corners=False)
         labels = functional.grid_sample(
-            masks[:, None].to(images.dtype), grid, mode="nearest", align_corners=False
+            masks[chosen, None].to(images.dtype), grid, mode="nearest", align_corners=False
         )
-        return moved, labels[:, 0].to(masks.dtype)
+        images, masks = images.clone(), masks.clone()
+        images[chosen], masks[chosen] = moved, labels[:, 0].to(masks.dtype)
+        return images, masks
 
     def _affine(self, n: int, generator: torch.Generator) -> torch.Tensor:
         """Matrices (n, axes, axes + 1) in the coordinates of affine_grid: -1 to 1, the last axis first."""

@@ -29,7 +29,7 @@ from iatros.imaging.segmentation.plan import Plan
 from iatros.imaging.segmentation.sliding import shares
 from iatros.learners.threads import fit_threads
 
-_JUDGED = 24
+_JUDGED = 12
 """How often, at most, the tuning images are segmented in a training."""
 _TUNING_OVERLAP = 0.25
 _STEPS = 16
