@@ -15,7 +15,7 @@ from tests.imaging.explanation.hand_built import IMAGE, SEQUENCE, VOLUME, corner
 
 from iatros.core.conformal import ConformalInterval, ConformalSet
 from iatros.core.context import Context
-from iatros.core.errors import RequestError, StorageError
+from iatros.core.errors import InputError, RequestError, StorageError
 from iatros.core.task import Target
 from iatros.imaging import reporting
 from iatros.imaging.answering import Answers
@@ -339,3 +339,14 @@ def test_names_and_times() -> None:
     assert safe_name("Mustermann, Erika.dcm", 12, hidden=True) == "0012"
     assert time_of(RUN).isoformat() == "2026-11-26T10:10:10+00:00"
     assert time_of("").tzinfo is not None
+
+
+def test_where_a_gate_refuses_every_image_there_is_nothing_to_write(trained: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (32, 32), 90).save(tmp_path / "blank.png")
+    request = FindingsRequest(model=trained.bundle, images=tmp_path / "blank.png", objects=("fhir",))
+    with pytest.raises(
+        InputError, match="no image has an answer to write, a quality gate refuses all 1: nearly blank"
+    ):
+        reporting.findings(request, Context(run_id=RUN))

@@ -187,6 +187,12 @@ def _produced(
         )
     notes = []
     refused = sum(row["status"] == "refused" for row in rows)
+    if refused == len(rows):
+        reasons = sorted({str(row["reason"]) for row in rows})
+        raise InputError(
+            f"no image has an answer to write, a quality gate refuses all {len(rows)}: {'; '.join(reasons[:2])}",
+            hint="use images of the kind that the model learned from",
+        )
     if refused:
         notes.append(f"{refused} of {len(rows)} images failed a quality gate and have no documents")
     if unread:
