@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
 from iatros.core.arrays import plain
 from iatros.core.errors import StorageError
+from iatros.version import __version__
 
 LOG = "runs.jsonl"
 
@@ -101,3 +104,14 @@ def _locked(file: IO[bytes]) -> Iterator[None]:
         yield
     finally:
         fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def versions(libraries: Sequence[str]) -> dict[str, str]:
+    """Versions of Python, of this package and of the `libraries` that are installed: what made the numbers."""
+    found = {"python": platform.python_version(), "iatros": __version__}
+    for name in libraries:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

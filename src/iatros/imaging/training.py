@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
-from importlib import metadata
 from typing import Any
 
 from iatros.core.arrays import plain
 from iatros.core.bundle import BundleDraft
 from iatros.core.context import Context, Produced
 from iatros.core.report import render
+from iatros.core.runs import versions
 from iatros.imaging.auditing import audit
 from iatros.imaging.cohort import open_cohort
 from iatros.imaging.labels import DEFAULT_LABEL
@@ -30,7 +29,7 @@ _IN_MANIFEST = (
     "chosen_thresholds", "calibration", "conformal", "data", "input", "prevalence", "export", "request", "versions",
     "parent", "notes",
 )  # fmt: skip
-_LIBRARIES = (
+LIBRARIES = (
     "numpy",
     "scipy",
     "torch",
@@ -59,7 +58,7 @@ def train(request: TrainRequest, context: Context) -> Produced:
     unseen = run.judged[-1].rows if run.plan.final_is_judged else run.final.sides.calibration
     stored = store(run.cohort, run.final, unseen, request, context)
     result = training_result(run, stored, context)
-    result["versions"] = versions()
+    result["versions"] = versions(LIBRARIES)
     return _produced(plain(result), stored, run)
 
 
@@ -117,14 +116,3 @@ def _without_pictures(result: dict[str, Any]) -> dict[str, Any]:
     """The result for a door: pictures stay in the report."""
     shown = [{k: v for k, v in one.items() if k not in ("png", "overlay")} for one in result["images"]]
     return {**result, "images": shown}
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, of this package and of the libraries that made the numbers."""
-    found = {"python": platform.python_version(), "iatros": __version__}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

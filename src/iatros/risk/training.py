@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from iatros.core.conformal import reached
 from iatros.core.context import Context, Produced
 from iatros.core.evidence import curves
 from iatros.core.report import render
+from iatros.core.runs import versions
 from iatros.learners.tabular.schema import Column, TableSchema
 from iatros.risk import evidence
 from iatros.risk.attributions import explanation
@@ -134,7 +133,7 @@ def _result(
         "other_columns": _other_columns(study),
         "notes": [*study.notes, *validated.notes, *_stored_patients(validated)],
         "request": request.model_dump(mode="json"),
-        "versions": versions(),
+        "versions": versions(_LIBRARIES),
         "parent": None,
     }
 
@@ -190,17 +189,6 @@ def _split_sizes(study: Study, validated: Validated) -> dict[str, Any]:
 
 def _other_columns(study: Study) -> list[str]:
     return sorted(set(study.all_columns) - set(study.features.schema.names))
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, of this package and of the libraries that made the numbers."""
-    found = {"python": platform.python_version(), "iatros": __version__}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _warn(study: Study, leakage: dict[str, Any], request: TrainRequest, context: Context) -> None:

@@ -11,6 +11,7 @@ from iatros.core.bundle import BundleDraft
 from iatros.core.context import Context, Produced
 from iatros.core.errors import RequestError
 from iatros.core.report import render
+from iatros.core.runs import versions
 from iatros.imaging.models import MODELS
 from iatros.imaging.models.unet import UNetParams
 from iatros.imaging.requests import TrainRequest
@@ -23,7 +24,7 @@ from iatros.imaging.segmentation.model_card import model_card
 from iatros.imaging.segmentation.report import build
 from iatros.imaging.segmentation.study import Study, open_study
 from iatros.imaging.segmentation.validation import JudgedPart, Validated, validate
-from iatros.imaging.training import versions
+from iatros.imaging.training import LIBRARIES
 from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.version import __version__
 
@@ -113,7 +114,7 @@ def _result(study: Study, request: TrainRequest, validated: Validated, notes: li
         "data": study.data(),
         "notes": [*notes, *validated.plan.notes],
         "request": request.model_dump(mode="json"),
-        "versions": versions(),
+        "versions": versions(LIBRARIES),
         "parent": None,
     }
 
