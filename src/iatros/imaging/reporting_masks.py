@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from iatros.core.bundle import Bundle
 from iatros.core.context import Context
 from iatros.imaging.findings import Answer, Mask, Quantity
 from iatros.imaging.reporting_answers import Sources, software, time_of
 from iatros.imaging.schema import ImageRecord
+from iatros.imaging.segmentation.nifti import nifti_bytes
 from iatros.imaging.segmentation.outlines import COLOURS
 from iatros.imaging.segmentation.prediction import Masks
 
@@ -58,10 +62,23 @@ def mask_answer(
         flags=(*record.flags, *nothing),
         overlay=coloured(_plane(sources.collection.pixels(record), first), planes[first]),
         overlay_method="segmentation",
-        mask=Mask(mask, labels, record.affine),
+        mask=Mask(mask, labels, record.affine, None if headers else _file(mask, record, sources)),
         key_slices=keys,
         notes=tuple(remarks),
     )
+
+
+def _file(mask: np.ndarray, record: ImageRecord, sources: Sources) -> tuple[str, bytes] | None:
+    """The label map as a NIfTI file, voxel on voxel with a NIfTI source, or as an 8-bit PNG for a single image."""
+    if mask.ndim == 2:
+        stream = io.BytesIO()
+        Image.fromarray(mask.astype(np.uint8)).save(stream, format="PNG")
+        return "png", stream.getvalue()
+    if record.affine is None:
+        return None
+    first = record.files[0] if record.files else ""
+    source = Path(sources.collection.root) / first if first.lower().endswith((".nii", ".nii.gz")) else None
+    return "nii.gz", nifti_bytes(mask, record.affine, source=source)
 
 
 def size_of(inside: np.ndarray, name: str, record: ImageRecord) -> Quantity:

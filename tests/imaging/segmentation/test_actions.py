@@ -20,7 +20,8 @@ from tests.imaging.segmentation.conftest import make_volume, write_decathlon
 from iatros.core.bundle import Bundle, open_bundle, write_bundle
 from iatros.core.context import Context, Produced
 from iatros.core.errors import InputError, OutcomeError, RequestError, SplitError
-from iatros.imaging.requests import EvaluateRequest, PredictRequest, TrainRequest
+from iatros.imaging.reporting import findings
+from iatros.imaging.requests import EvaluateRequest, FindingsRequest, PredictRequest, TrainRequest
 from iatros.imaging.schema import Collection, ImageRecord
 from iatros.imaging.segmentation import (
     development,
@@ -155,6 +156,20 @@ def test_masks_lie_on_the_source_voxel_on_voxel(bundle: Bundle, elsewhere: Path)
         assert written.affine == pytest.approx(true.affine)
         same = np.asarray(written.dataobj), np.asarray(true.dataobj)
         assert dice(same[0] == 2, same[1] == 2) > 0.9
+
+
+def test_findings_write_the_masks_of_volumes_as_nifti(bundle: Bundle, elsewhere: Path) -> None:
+    request = FindingsRequest(model=bundle.path, images=elsewhere, objects=("seg",))
+    found = findings(request, Context())
+    written = {name: content for name, content in found.documents.items() if name.startswith("seg/")}
+    truths = sorted((elsewhere / "labelsTr").iterdir())
+    assert len(written) == len(truths) == 3
+    for name, truth in zip(sorted(written), truths, strict=True):
+        assert name.endswith(f"-{truth.name}")
+        image, true = nibabel.Nifti1Image.from_bytes(gzip.decompress(written[name])), nibabel.load(truth)
+        assert image.affine == pytest.approx(true.affine)
+        assert dice(np.asarray(image.dataobj) == 1, np.asarray(true.dataobj) == 1) > 0.9
+    assert not any("no SEG" in note for row in found.result["findings"] for note in row["notes"])
 
 
 def test_evaluation_elsewhere_says_what_training_said(bundle: Bundle, elsewhere: Path) -> None:

@@ -77,11 +77,13 @@ class Mask:
 
     `labels` names the values 1, 2, ... in their order. `affine` leads from (slice, row, column) to RAS+
     coordinates in mm, as in an `ImageRecord`; None for single images and where the source says no place.
+    `file` is the label map as the ending and the bytes of a file of the source's kind, where that is not DICOM.
     """
 
     array: np.ndarray
     labels: tuple[str, ...]
     affine: tuple[tuple[float, ...], ...] | None = None
+    file: tuple[str, bytes] | None = None
 
 
 @dataclass(frozen=True)

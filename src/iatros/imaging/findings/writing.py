@@ -20,15 +20,22 @@ KINDS = ("sr", "sc", "seg", "fhir")
 
 @dataclass(frozen=True)
 class Findings:
-    """The DICOM objects of one answer by kind, its FHIR Bundle, and what could not be made, with the reason."""
+    """The DICOM objects of one answer by kind, its FHIR Bundle, and what could not be made, with the reason.
+
+    `label_map` is the mask of an image that is not DICOM, as the ending and the bytes of a file.
+    """
 
     objects: dict[str, Any]
     fhir: dict[str, Any] | None
     notes: tuple[str, ...]
+    label_map: tuple[str, bytes] | None = None
 
     def documents(self, name: str) -> dict[str, bytes]:
-        """Bytes by file name: `sr/NAME.dcm`, `sc/NAME.dcm`, `seg/NAME.dcm`, `fhir/NAME.json`."""
+        """Bytes by file name: `sr/NAME.dcm`, `sc/NAME.dcm`, `seg/NAME.dcm` (or .nii.gz, .png), `fhir/NAME.json`."""
         files = {f"{kind}/{name}.dcm": encoded(made) for kind, made in self.objects.items()}
+        if self.label_map is not None:
+            ending, content = self.label_map
+            files[f"seg/{name}.{ending}"] = content
         if self.fhir is not None:
             files[f"fhir/{name}.json"] = json.dumps(self.fhir, indent=1, ensure_ascii=False).encode()
         return files
@@ -52,7 +59,10 @@ def findings(answer: Answer, kinds: tuple[str, ...] = KINDS) -> Findings:
         objects["sc"] = secondary_capture(answer, study)
     elif "sc" in kinds:
         notes.append("no Secondary Capture: there is no overlay for this answer")
-    if "seg" in kinds:
+    label_map = None
+    if "seg" in kinds and answer.mask is not None and not answer.sources:
+        label_map = answer.mask.file
+    if "seg" in kinds and label_map is None:
         _try_segmentation(answer, objects, notes)
     if "sr" in kinds:
         evidence = answer.sources or ((objects["sc"],) if "sc" in objects else ())
@@ -62,7 +72,7 @@ def findings(answer: Answer, kinds: tuple[str, ...] = KINDS) -> Findings:
         else:
             notes.append("no SR: a report needs an image, and there is neither a DICOM source nor an overlay")
     document = bundle(answer, study, objects) if "fhir" in kinds else None
-    return Findings(objects, document, tuple(notes))
+    return Findings(objects, document, tuple(notes), label_map)
 
 
 def encoded(made: Any) -> bytes:
