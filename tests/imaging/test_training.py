@@ -3,12 +3,19 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 
 from iatros.app import execute
 from iatros.core.bundle import open_bundle
 from iatros.core.errors import InputError, OutcomeError, RequestError
-from iatros.imaging.requests import EvaluateRequest, PredictRequest, TrainRequest
+from iatros.imaging.requests import (
+    EvaluateRequest,
+    ExplainRequest,
+    FindingsRequest,
+    PredictRequest,
+    TrainRequest,
+)
 from iatros.imaging.simulation import simulate_volumes, write_npz, write_radiographs
 
 
@@ -217,6 +224,32 @@ def test_an_image_and_a_patient_table_together(tmp_path):
         next(m for m in result["models"] if m["name"] == "fusion")["difference_to_baseline"]["baseline"]
         == "cnn"
     )
+
+
+def test_the_patient_table_is_given_beside_the_images(tmp_path):
+    table = write_radiographs(tmp_path / "set", n=120, size=28, seed=8)
+    images = tmp_path / "set" / "images"
+    rows = pl.read_csv(table).with_columns(pl.col("path").str.split("/").list.last())
+    table = tmp_path / "patients.csv"
+    rows.write_csv(table)
+    train(tmp_path, images, table=table, model=("fusion",), positive="lesion", features=("sex", "age"))
+    bundle = tmp_path / "bundle"
+    older = tmp_path / "older.csv"
+    rows.with_columns(age=pl.lit(95)).write_csv(older)
+
+    def explained(given):
+        request = ExplainRequest(model=bundle, images=images, table=given, most=3, method="gradcam")
+        return [row["probability"] for row in execute("imaging", "explain", request)["images"]]
+
+    asked = PredictRequest(model=bundle, images=images, table=table, refuse=False)
+    predicted = [row["probability"] for row in execute("imaging", "predict", asked)["predictions"][:3]]
+    assert explained(table) == pytest.approx(predicted)
+    assert explained(older) != pytest.approx(predicted)
+    found = execute(
+        "imaging", "findings", FindingsRequest(model=bundle, images=images, table=table, objects=("fhir",))
+    )
+    assert found["n"] == 120
+    assert found["n_written"] >= 115  # a gate may refuse one of them
 
 
 def test_an_ensemble_says_how_far_its_members_differ(tmp_path):

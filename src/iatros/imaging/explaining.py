@@ -98,7 +98,9 @@ def explain(request: ExplainRequest, context: Context) -> Produced:
 def _first(bundle: Bundle, request: ExplainRequest, context: Context) -> Collection:
     """The first images of the source that the model can take."""
     with context.progress.step("reading images"):
-        collection = open_collection(request.images, context, window=bundle.manifest["request"].get("window"))
+        collection = open_collection(
+            request.images, context, table=request.table, window=bundle.manifest["request"].get("window")
+        )
     network = bundle.manifest["network"]
     records, refused = fitting_records(
         collection, InputSpec.load(network["spec"]), bool(network["slicewise"])

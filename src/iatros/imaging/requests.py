@@ -38,7 +38,9 @@ class _ReadsLabels(Request):
         "series_uid, study_uid or subject_id, and further columns",
     )
     label: Names = Field(
-        (), description="the label column (several make a multi-label task); label where not given"
+        (),
+        description="the label column (several make a multi-label task), label where not given; of a segmentation the "
+        "names of the labels 1, 2, ...",
     )
     subject: str = Field("subject_id", description="the patient column of the manifest or table")
     site: str = Field("site", description="the hospital column of the manifest or table; never learned from")
@@ -146,10 +148,15 @@ class _UsesModel(Request):
     images: ImagesRef = Field(description=_IMAGES, json_schema_extra=_POSITIONAL)
 
 
-class PredictRequest(_UsesModel):
-    """What each image or study shows, how sure the model is, and what is unusual about the image."""
+class _AsksModel(_UsesModel):
+    """Fields of every request that has a bundle answer for images without labels."""
 
     table: TableRef | None = Field(None, description="the patient table of a fusion model")
+
+
+class PredictRequest(_AsksModel):
+    """What each image or study shows, how sure the model is, and what is unusual about the image."""
+
     precision: Literal["fp32", "int8"] = Field("fp32", description="which stored form of the network answers")
     refuse: bool = Field(
         True, description="give no answer where a quality gate says that none can be trusted"
@@ -169,7 +176,7 @@ class EvaluateRequest(_UsesModel, _ReadsLabels):
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
 
 
-class ExplainRequest(_UsesModel):
+class ExplainRequest(_AsksModel):
     """Where in the image the answer comes from: a heat map over each image, and checks of the map itself."""
 
     method: Literal["gradcam", "gradcam++", "integrated-gradients", "occlusion"] = Field(
@@ -182,7 +189,7 @@ class ExplainRequest(_UsesModel):
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
 
 
-class FindingsRequest(_UsesModel):
+class FindingsRequest(_AsksModel):
     """The answer as hospital systems take it: DICOM SR, Secondary Capture, SEG, and FHIR, under one run id."""
 
     objects: Names = Field(

@@ -16,9 +16,10 @@ from tests.imaging.sources.made_dicom import dicom, ramp, series
 from tests.imaging.sources.reading import opened
 
 from iatros.core.context import Context
+from iatros.core.engine import SerialEngine
 from iatros.engines import open_engine
 from iatros.imaging.schema import Refused
-from iatros.imaging.sources import raster
+from iatros.imaging.sources import open_collection, raster
 from iatros.imaging.sources.decoding import chunks, spread
 
 
@@ -53,6 +54,22 @@ def test_what_kills_a_worker_is_refused_and_the_rest_is_done() -> None:
     assert [answer for place, answer in enumerate(answers) if place != 4] == [
         f"p{number}p{number}" for number in range(9) if number != 4
     ]
+
+
+@pytest.mark.parametrize(("file", "in_a_worker"), [("MR2_J2KR.dcm", True), ("CT_small.dcm", False)])
+def test_a_codec_that_may_crash_runs_in_a_worker_however_small_the_file(
+    shared_data: Path, file: str, in_a_worker: bool
+) -> None:
+    labels = []
+
+    class Spy(SerialEngine):
+        def map(self, *given: Any, label: str, **options: Any) -> list[Any]:
+            labels.append(label)
+            return super().map(*given, label=label, **options)
+
+    found = open_collection(shared_data / "dicom" / "pydicom_misc" / file, Context(engine=Spy()))
+    assert len(found.records) == 1
+    assert ("decode images" in labels) == in_a_worker
 
 
 def test_a_second_run_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,17 +259,6 @@ def _set_moments(network: ImageNetwork, spec: InputSpec, data: TrainingData, tak
     network.std.copy_(torch.from_numpy(std))
 
 
-def _fewest_slices(network: ImageNetwork, spec: InputSpec) -> int | None:
-    """How many slices are left in the last map of a network of volumes."""
-    if spec.kind != "volume":
-        return None
-    training = network.training
-    with torch.no_grad():
-        last = network.eval().encoder(torch.zeros(1, spec.channels, *spec.size))
-    network.train(training)
-    return int(last.shape[2])
-
-
 def _data_digest(data: TrainingData) -> str:
     """Of the labels, rows and table, and of the pixels of some evenly spread inputs."""
     some = np.linspace(0, len(data.inputs) - 1, min(_SAMPLED, len(data.inputs))).astype(int)

@@ -50,7 +50,7 @@ class Unit:
     hashes: tuple[str, ...] = ()
     """SHA-256 of each file where it is known already."""
     native: bool = False
-    """Whether a C library decodes it: one that crashes must take a worker with it, and nothing else."""
+    """Whether a codec written in C decodes it: one that crashes must take a worker with it, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,15 @@ class Reading:
 
 def decode_units(units: Sequence[Unit], context: Context, reading: Reading) -> list[Pack | Refused]:
     """The pack of each unit, or why there is none, in the order of `units`."""
-    return spread(_decode_chunk, units, reading, context, label="decode images", cost=lambda unit: unit.size)
+    return spread(
+        _decode_chunk,
+        units,
+        reading,
+        context,
+        label="decode images",
+        cost=lambda unit: unit.size,
+        native=any(unit.native for unit in units),
+    )
 
 
 def spread(

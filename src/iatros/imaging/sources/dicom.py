@@ -4,40 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from iatros.core.context import Context
 from iatros.imaging.cache import Pack
 from iatros.imaging.schema import ImageRecord, Refused
-from iatros.imaging.sources.decoding import Reading, Unit, decode_units, spread
+from iatros.imaging.sources.decoding import Unit, spread
 from iatros.imaging.sources.dicom_header import Directory, Header, scan
 from iatros.imaging.sources.dicom_series import Stack, sort_out
-from iatros.imaging.sources.files import Gathered
+from iatros.imaging.sources.files import Gathered, Planned
 from iatros.imaging.sources.listing import Found, look_at
 
 
-def read_dicom(
-    found: Sequence[Found], context: Context, reading: Reading, *, alone: bool = False
-) -> Gathered:
-    """One record per series of slices, per file with several frames, and per single image."""
-    gathered = Gathered()
-    headers = _headers(found, context, gathered)
-    answer = sort_out(headers, alone=alone)
+def plan_dicom(
+    found: Sequence[Found], context: Context, gathered: Gathered, *, alone: bool = False
+) -> list[Planned]:
+    """One unit per series of slices, per file with several frames, and per single image; `gathered` takes the rest."""
+    answer = sort_out(_headers(found, context, gathered), alone=alone)
     gathered.refused += answer.refused
-    stacks = _named_once(answer.stacks)
-    units = [_unit(stack) for stack in stacks]
-    for stack, pack in zip(stacks, decode_units(units, context, reading), strict=True):
-        if isinstance(pack, Refused):
-            gathered.refused.append(pack)
-        else:
-            gathered.records.append(_record(stack, pack))
-            gathered.images += pack.images
-    return gathered
+    return [Planned(_unit(stack), partial(_record, stack)) for stack in _named_once(answer.stacks)]
 
 
 def _headers(found: Sequence[Found], context: Context, gathered: Gathered) -> list[Header]:
     headers: list[Header] = []
-    known = {str(Path(file.path).resolve()) for file in found}
+    known: set[str] = set()
     waiting = list(found)
     while waiting:
         answers = spread(scan, waiting, None, context, label="read headers", cost=lambda file: file.size)
@@ -46,6 +37,7 @@ def _headers(found: Sequence[Found], context: Context, gathered: Gathered) -> li
             if isinstance(answer, Header):
                 headers.append(answer)
             elif isinstance(answer, Directory):
+                known = known or {str(Path(file.path).resolve()) for file in found}
                 waiting += _listed(answer, known, gathered)
             else:
                 gathered.refused.append(answer)
@@ -63,10 +55,12 @@ def _listed(directory: Directory, known: set[str], gathered: Gathered) -> list[F
         path = next((p for p in (folder / reference, folder / reference.lower()) if p.is_file()), None)
         if path is None:
             gathered.refused.append(Refused(name, "named in the DICOMDIR, but not there"))
-        elif not path.resolve().is_relative_to(folder.resolve()):
+            continue
+        target = path.resolve()
+        if not target.is_relative_to(folder.resolve()):
             gathered.refused.append(Refused(name, "named in the DICOMDIR, but outside its folder"))
-        elif str(path.resolve()) not in known:
-            known.add(str(path.resolve()))
+        elif str(target) not in known:
+            known.add(str(target))
             looked = look_at(path, name)
             if isinstance(looked, Found):
                 added.append(looked)

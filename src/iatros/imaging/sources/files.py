@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from iatros.core.context import Context
@@ -30,6 +31,14 @@ class Gathered:
         self.notes += other.notes
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What is to be decoded, and the record that it becomes."""
+
+    unit: Unit
+    record: Callable[[Pack], ImageRecord]
+
+
 def read_files(
     found: Sequence[Found], context: Context, reading: Reading, *, alone: bool = False
 ) -> Gathered:
@@ -37,36 +46,28 @@ def read_files(
 
     With `alone`, every DICOM file is a record of its own, as where a manifest names each.
     """
-    gathered = _single([file for file in found if file.kind != "dicom"], context, reading)
+    gathered = Gathered()
+    planned = [_single(file) for file in found if file.kind != "dicom"]
     dicom = [file for file in found if file.kind == "dicom"]
     if dicom:
-        from iatros.imaging.sources.dicom import read_dicom
+        from iatros.imaging.sources.dicom import plan_dicom
 
-        gathered.add(read_dicom(dicom, context, reading, alone=alone))
+        planned += plan_dicom(dicom, context, gathered, alone=alone)
+    packs = decode_units([one.unit for one in planned], context, reading)
+    for one, pack in zip(planned, packs, strict=True):
+        if isinstance(pack, Refused):
+            gathered.refused.append(pack)
+        else:
+            gathered.records.append(one.record(pack))
+            gathered.images += pack.images
     gathered.records.sort(key=lambda record: record.name)
     gathered.refused.sort(key=lambda one: one.name)
     return gathered
 
 
-def _single(found: Sequence[Found], context: Context, reading: Reading) -> Gathered:
-    units = [
-        Unit(
-            name=file.name,
-            reader=file.kind,
-            files=(str(file.path),),
-            size=file.size,
-            native=file.kind == "raster",
-        )
-        for file in found
-    ]
-    gathered = Gathered()
-    for file, answer in zip(found, decode_units(units, context, reading), strict=True):
-        if isinstance(answer, Refused):
-            gathered.refused.append(answer)
-        else:
-            gathered.records.append(_record(file, answer))
-            gathered.images += answer.images
-    return gathered
+def _single(file: Found) -> Planned:
+    unit = Unit(name=file.name, reader=file.kind, files=(str(file.path),), size=file.size)
+    return Planned(unit, partial(_record, file))
 
 
 def _record(file: Found, pack: Pack) -> ImageRecord:
