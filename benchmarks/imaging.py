@@ -31,8 +31,9 @@ def pneumonia(folder: Path) -> Part:
     shutil.copy(data.pneumonia(), folder / "pneumonia.npz")
     runs = [
         iatros(
-            "imaging", "train", "pneumonia.npz", "--model", "resnet", "--epochs", "15", "--seed", str(seed),
-            "--out", f"pneumonia-{seed}", "--overwrite", folder=folder,
+            "imaging", "train", "pneumonia.npz", "--model", "resnet", "--param", "resnet.standardise=image",
+            "--ensemble", "5", "--epochs", "12", "--seed", str(seed), "--out", f"pneumonia-{seed}", "--overwrite",
+            folder=folder,
         )
         for seed in range(SEEDS)
     ]  # fmt: skip

@@ -52,6 +52,7 @@ def cases() -> list[Any]:
             continue
         for kind in MODELS.load(name).kinds:
             variants = [{"cell": cell} for cell in ("gru", "lstm", "none")] if name == "cnn-rnn" else [{}]
+            variants += [{"standardise": "image"}] if name in ("cnn", "cnn-rnn") else []
             # the many layers of a dense network take long to write down, and its image form says the same
             marks = [pytest.mark.slow] if (name, kind) == ("densenet", "volume") else []
             found += [

@@ -13,6 +13,7 @@ from iatros.core.conformal import ConformalInterval, ConformalSet
 from iatros.core.context import Context
 from iatros.core.errors import InputError
 from iatros.core.task import Target
+from iatros.imaging.gating import rejection
 from iatros.imaging.inputs import prepare
 from iatros.imaging.patients import encoded
 from iatros.imaging.prepared import Prepared, prepare_records
@@ -45,8 +46,7 @@ class Answers:
 
     def rejected(self, row: int) -> str | None:
         """Why a quality gate refuses the image of a row; None where none does."""
-        said = [finding.message for finding in self.findings[row] if finding.severity == "refuse"]
-        return "; ".join(said) or None
+        return rejection(self.findings[row])
 
 
 def answer_collection(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +13,12 @@ from iatros.core.errors import SplitError
 from iatros.core.splits import folds, task_seed
 from iatros.imaging.choosing import candidates
 from iatros.imaging.cohort import Cohort
-from iatros.imaging.leakage import audit_images
+from iatros.imaging.leakage import ImageAudit, audit_images
 from iatros.imaging.leakage.baselines import border_baseline, metadata_baseline
+from iatros.imaging.leakage.copies import Pixels
 from iatros.imaging.leakage.thumbnails import thumbnails
 from iatros.imaging.requests import TrainRequest
-from iatros.imaging.schema import Refused
+from iatros.imaging.schema import ImageRecord, Refused
 
 _SIDE = 64
 """Rows and columns of the pictures whose border is looked at."""
@@ -35,32 +37,50 @@ class Audited:
 def audit(cohort: Cohort, request: TrainRequest, context: Context) -> Audited:
     """Join patients whose images are copies, leave out contradicting labels and images the networks cannot take."""
     cohort = _same_channels(cohort, request)
-    with context.progress.step("looking for copies"):
-        found = audit_images(
-            cohort.records,
-            cohort.collection.pixels,
-            cohort.training_labels(),
-            cohort.groups,
-            near=request.near_duplicates,
-            seed=request.seed,
-        )
+    found, groups = join_copies(
+        cohort.records,
+        cohort.collection.pixels,
+        cohort.training_labels(),
+        cohort.groups,
+        request,
+        context,
+        sided=cohort.split is not None,
+    )
     document = dict(found.document)
     kept = np.setdiff1d(np.arange(cohort.n), found.drop)
     refused = [
         Refused(cohort.records[row].name, "left out: the same picture has another label elsewhere")
         for row in found.drop
     ]
-    # A source's own sides are kept as they are: joining patients across them would only forbid them.
-    groups = cohort.groups if cohort.split is not None and request.validation == "auto" else found.groups
     remaining = replace(cohort, groups=groups, refused=(*cohort.refused, *refused)).take(kept)
     if len(found.drop):
         remaining = replace(remaining, flow=(*remaining.flow, remaining.step("without contradictions")))
     with context.progress.step("guessing without the patient"):
         document |= _baselines(remaining, request)
-    notes = _notes(document, kept_apart=groups is found.groups)
+    notes = audit_notes(document, joined=groups is found.groups)
     for note in notes:
         context.progress.note(note)
     return Audited(remaining, document, tuple(notes))
+
+
+def join_copies(
+    records: Sequence[ImageRecord],
+    pixels: Pixels,
+    y: np.ndarray | None,
+    groups: np.ndarray,
+    request: TrainRequest,
+    context: Context,
+    *,
+    sided: bool,
+) -> tuple[ImageAudit, np.ndarray]:
+    """What `audit_images` finds, and the patients to go on with: joined by copies, or `groups` as they are.
+
+    The sides of a source (`sided`) are kept where the request leaves the choice to it: joining patients across them
+    would only forbid them.
+    """
+    with context.progress.step("looking for copies"):
+        found = audit_images(records, pixels, y, groups, near=request.near_duplicates, seed=request.seed)
+    return found, groups if sided and request.validation == "auto" else found.groups
 
 
 def _baselines(cohort: Cohort, request: TrainRequest) -> dict[str, Any]:
@@ -100,19 +120,18 @@ def _same_channels(cohort: Cohort, request: TrainRequest) -> Cohort:
     return replace(remaining, flow=(*remaining.flow, remaining.step(f"with {channels} channels")))
 
 
-def _notes(document: dict[str, Any], *, kept_apart: bool) -> list[str]:
+def audit_notes(document: dict[str, Any], *, joined: bool) -> list[str]:
+    """The document of an audit in words; `joined`: whether patients were joined by copies."""
     notes = []
     if document["n_exact"] or document["n_near"]:
         crossing = sum(document["n_by_sides"].values())
         where = (
-            "kept on one side"
-            if kept_apart
-            else f"{crossing} of them between sides of the source's own split"
+            "kept on one side" if joined else f"{crossing} of them between sides of the source's own split"
         )
         notes.append(
             f"pairs of images: {document['n_exact']} identical, {document['n_near']} nearly identical, {where}"
         )
-    if document["n_contradicting"]:
+    if document.get("n_contradicting"):
         notes.append(
             f"{document['n_contradicting']} images are left out: the same picture stands elsewhere with another label"
         )
@@ -121,7 +140,7 @@ def _notes(document: dict[str, Any], *, kept_apart: bool) -> list[str]:
             f"{document['n_crossing']} held-out images have a copy on another side of the source's own split; "
             "the split is kept, and the report lists them"
         )
-    border = document["border"]
+    border = document.get("border")
     if border is not None and border["metric"] == "auroc" and (border["low"] or 0.0) > 0.6:
         notes.append(
             f"the border of the images alone tells the finding with AUROC {border['value']:.2f}: annotations or "

@@ -1,53 +1,79 @@
-"""The quality gates of a training: learned from its development images, counted on those it is judged by."""
+"""Quality gates around a model: learned in training, counted on the images it is judged by, asked before it answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from iatros.core.context import Context
 from iatros.core.splits import task_seed
-from iatros.imaging.cohort import Cohort
-from iatros.imaging.development import Developed
 from iatros.imaging.quality import Finding, Gates, fit_gates, gate_report
+from iatros.imaging.quality.gates import Pixels
+from iatros.imaging.schema import ImageRecord, InputSpec
 
 _MOST = 4000
 """Images that gates learn from, and that they are counted on."""
+_ENOUGH = 100
+"""Unseen images that set limits by themselves: five of them make the tail that limits are read off."""
+
+Features = Callable[[np.ndarray], np.ndarray]
+"""The network's own features (n, f) of rows (n,)."""
 
 
-def learn_gates(cohort: Cohort, developed: Developed, seed: int, context: Context) -> Gates:
-    """Gates from development images; those that the network did not learn from set the limits."""
+def learn_gates(
+    records: Sequence[ImageRecord],
+    pixels: Pixels,
+    spec: InputSpec,
+    learned: np.ndarray,
+    unseen: np.ndarray,
+    seed: int,
+    context: Context,
+    *,
+    features: Features | None = None,
+) -> Gates:
+    """Gates from development images: rows that the network `learned` from, and `unseen` ones, which set the limits.
+
+    Where the gates compare pictures alone (without `features`) and few are unseen, half of all set the limits.
+    """
     rng = np.random.default_rng(task_seed(seed, "gates"))
-    sides = developed.sides
-    learned = _some(sides.train, rng)
-    held = _some(np.union1d(sides.tuning, sides.calibration), rng)
-    rows = np.concatenate([learned, held])
+    first, second = _some(learned, rng), _some(unseen, rng)
+    rows = np.concatenate([first, second])
+    halved = features is None and len(second) < _ENOUGH
     with context.progress.step("learning the quality gates"):
         return fit_gates(
-            [cohort.records[row] for row in rows],
-            cohort.collection.pixels,
-            developed.chosen.features(rows),
-            developed.chosen.candidate.spec,
+            [records[row] for row in rows],
+            pixels,
+            None if features is None else features(rows),
+            spec,
             seed=seed,
-            unseen=np.arange(len(learned), len(rows)),
+            unseen=None if halved else np.arange(len(first), len(rows)),
         )
 
 
 def count_on(
-    cohort: Cohort, developed: Developed, gates: Gates, rows: np.ndarray, context: Context
+    gates: Gates,
+    records: Sequence[ImageRecord],
+    pixels: Pixels,
+    rows: np.ndarray,
+    groups: np.ndarray,
+    context: Context,
+    *,
+    features: Features | None = None,
 ) -> dict[str, Any]:
-    """What the gates say of judged images, which they should let pass: counts, and shares with intervals."""
+    """What the gates say of judged `rows`, which they should let pass: counts, and shares with intervals.
+
+    `groups` is the patient of each of `records`.
+    """
     rows = rows[:: -(-len(rows) // _MOST)]
-    records = [cohort.records[row] for row in rows]
     with context.progress.step("quality gates"):
         report = gate_report(
             gates,
-            records,
-            cohort.collection.pixels,
-            developed.chosen.features(rows),
-            groups=cohort.groups[rows],
+            [records[row] for row in rows],
+            pixels,
+            None if features is None else features(rows),
+            groups=groups[rows],
         )
     counted = {
         "n_checked": len(rows),
@@ -76,6 +102,31 @@ def count_findings(found: Sequence[Sequence[Finding]]) -> dict[str, Any]:
         "n_flagged": sum(one == {"flag"} for one in severities),
         "codes": dict(sorted(codes.items())),
     }
+
+
+def rejection(found: Sequence[Finding]) -> str | None:
+    """Why the gates refuse an image; None where none does.
+
+    >>> rejection([Finding("text", "flag", "text is burnt in"), Finding("blank", "refuse", "nearly blank")])
+    'nearly blank'
+    """
+    return "; ".join(finding.message for finding in found if finding.severity == "refuse") or None
+
+
+def quality_of(found: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings in the row of an answer, whose flags have the messages."""
+    return [
+        {key: value for key, value in finding.document().items() if key != "message"} for finding in found
+    ]
+
+
+def rejection_notes(found: Sequence[Sequence[Finding]], *, refuse: bool) -> list[str]:
+    """How many images the gates refuse, in words, if any; `refuse`: whether those got no answer."""
+    rejected = sum(rejection(one) is not None for one in found)
+    said = "got no answer" if refuse else "would have got no answer without refuse off"
+    return (
+        [f"{rejected} of {len(found)} images failed a quality gate and {said}; see flags"] if rejected else []
+    )
 
 
 def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -10,6 +10,7 @@ from iatros.core.bundle import Bundle, open_bundle
 from iatros.core.context import Context, Produced
 from iatros.core.errors import BundleError
 from iatros.imaging.answering import Answers, answer_collection, describe_answers
+from iatros.imaging.gating import quality_of, rejection_notes
 from iatros.imaging.requests import PredictRequest
 from iatros.imaging.sources import open_collection
 
@@ -75,15 +76,7 @@ def _rows(answers: Answers, *, refuse: bool) -> list[dict[str, Any]]:
         if answers.slice_weights is not None:
             row["slice_weights"] = np.round(answers.slice_weights[place], 4).tolist()
         row["flags"] = "; ".join([*record.flags, *[finding.message for finding in answers.findings[place]]])
-        row["quality"] = [
-            {
-                "code": finding.code,
-                "severity": finding.severity,
-                "value": finding.value,
-                "limit": finding.limit,
-            }
-            for finding in answers.findings[place]
-        ]
+        row["quality"] = quality_of(answers.findings[place])
         rows.append(row)
     return rows
 
@@ -122,12 +115,8 @@ def _studies(answers: Answers, rows: list[dict[str, Any]]) -> list[dict[str, Any
 
 def _notes(answers: Answers, *, refuse: bool) -> list[str]:
     n = len(answers.records)
-    rejected = sum(answers.rejected(row) is not None for row in range(n))
     flagged = sum(any(finding.severity == "flag" for finding in found) for found in answers.findings)
-    notes = []
-    if rejected:
-        said = "got no answer" if refuse else "would have got no answer without refuse off"
-        notes.append(f"{rejected} of {n} images failed a quality gate and {said}; see flags")
+    notes = rejection_notes(answers.findings, refuse=refuse)
     if flagged:
         notes.append(f"{flagged} of {n} images are unusual for this model; see flags")
     if answers.refused:

@@ -37,7 +37,9 @@ def findings(request: FindingsRequest, context: Context) -> Produced:
     stores = _stores(request)
     bundle = open_imaging(request.model)
     with context.progress.step("reading images"):
-        collection = open_collection(request.images, context, window=bundle.manifest["request"].get("window"))
+        collection = open_collection(
+            request.images, context, table=request.table, window=bundle.manifest["request"].get("window")
+        )
     keyed = Keyed.of(secret_of_environment()) if request.deidentify else None
     sources = Sources(collection, keyed)
     rows: list[dict[str, Any]] = []

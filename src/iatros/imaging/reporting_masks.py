@@ -16,7 +16,7 @@ from iatros.imaging.reporting_answers import Sources, software, time_of
 from iatros.imaging.schema import ImageRecord
 from iatros.imaging.segmentation.nifti import nifti_bytes
 from iatros.imaging.segmentation.outlines import COLOURS
-from iatros.imaging.segmentation.prediction import Masks
+from iatros.imaging.segmentation.prediction import Masks, Outlined
 
 _COLOURS = np.array(COLOURS, dtype=np.float32)
 _OPAQUE = 0.5
@@ -26,13 +26,15 @@ _KEY_SLICES = 3
 def segmented(
     bundle: Bundle, masks: Masks, sources: Sources, context: Context
 ) -> Iterator[tuple[Answer, str | None]]:
-    """The answer to each record that the model could take: label map, size of each structure, and a picture."""
+    """The answer to each record that the model could take, and why a quality gate gives none where one refuses it."""
+    labels = masks.model.plan.structures
     with context.progress.step("writing findings", total=len(masks.found)) as step:
-        for record, found in masks.found:
-            yield (
-                mask_answer(bundle, record, found.labels, masks.model.plan.structures, sources, context),
-                None,
-            )
+        for one in masks.found:
+            if one.segmented is None:
+                yield _nothing(bundle, one, context), one.rejected
+            else:
+                mask = one.segmented.labels
+                yield mask_answer(bundle, one.record, mask, labels, sources, context, flags=one.flags), None
             step.advance()
 
 
@@ -43,6 +45,8 @@ def mask_answer(
     labels: tuple[str, ...],
     sources: Sources,
     context: Context,
+    *,
+    flags: tuple[str, ...] = (),
 ) -> Answer:
     """The answer of a label map (slices, rows, columns) or (rows, columns), in which `labels` names 1, 2, ..."""
     headers, remarks = sources.headers(record)
@@ -59,12 +63,24 @@ def mask_answer(
         software=software(bundle),
         quantities=tuple(size_of(mask == value, name, record) for value, name in enumerate(labels, start=1)),
         sources=headers,
-        flags=(*record.flags, *nothing),
+        flags=(*flags, *nothing),
         overlay=coloured(_plane(sources.collection.pixels(record), first), planes[first]),
         overlay_method="segmentation",
         mask=Mask(mask, labels, record.affine, None if headers else _file(mask, record, sources)),
         key_slices=keys,
         notes=tuple(remarks),
+    )
+
+
+def _nothing(bundle: Bundle, one: Outlined, context: Context) -> Answer:
+    """What there is to say of an image that a quality gate refuses."""
+    return Answer(
+        record=one.record.name,
+        record_sha256=one.record.sha256,
+        run_id=context.run_id,
+        at=time_of(context.run_id),
+        software=software(bundle),
+        flags=one.flags,
     )
 
 

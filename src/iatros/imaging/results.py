@@ -71,7 +71,15 @@ def training_result(run: Validated, stored: Stored, context: Context) -> dict[st
         "prevalence": shift,
         "slices": _levels(run, shown) if target.task in _POOLED and len(cohort.targets) == 1 else None,
         "leakage": run.audited.document,
-        "quality": count_on(cohort, run.final, stored.gates, shown.rows, context),
+        "quality": count_on(
+            stored.gates,
+            cohort.records,
+            cohort.collection.pixels,
+            shown.rows,
+            cohort.groups,
+            context,
+            features=chosen.features,
+        ),
         "history": _history(run),
         "characteristics": characteristics(
             cohort.records, cohort.groups, _sides(run, shown) or {run.plan.split: shown.rows}

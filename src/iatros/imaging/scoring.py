@@ -144,7 +144,7 @@ class ImagingModel:
             objective=_objective(document["objective"]),
             spec=spec,
             networks=tuple(
-                StoredNetwork(_stored(bundle, member, precision), spec)
+                StoredNetwork(stored_network(bundle, member, precision), spec)
                 for member in range(document["members"])
             ),
             test_time=document["test_time"],
@@ -176,7 +176,8 @@ def mirrored(inputs: Inputs) -> Inputs:
     return [each[..., ::-1] for each in inputs]
 
 
-def _stored(bundle: Bundle, member: int, precision: Precision) -> bytes:
+def stored_network(bundle: Bundle, member: int, precision: Precision) -> bytes:
+    """The graph of a member's network; BundleError where the bundle does not hold it in that form."""
     name = network_file(member, precision)
     if precision == "int8" and name not in bundle.manifest["files"]:
         raise BundleError(

@@ -81,7 +81,17 @@ def store(
         table=chosen.encoder,
     )
     predictor, more = model.save()
-    gates = learn_gates(cohort, developed, request.seed, context)
+    sides = developed.sides
+    gates = learn_gates(
+        cohort.records,
+        cohort.collection.pixels,
+        spec,
+        sides.train,
+        np.union1d(sides.tuning, sides.calibration),
+        request.seed,
+        context,
+        features=chosen.features,
+    )
     files |= more | gates.save()[1]
     export = (
         {"int8": False, "reason": reason}

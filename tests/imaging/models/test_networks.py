@@ -99,6 +99,21 @@ def test_normalisation_is_per_channel_and_inside() -> None:
     assert {"mean", "std"} <= set(network.state_dict())
 
 
+@pytest.mark.parametrize("name", ["cnn", "resnet", "densenet", "cnn-rnn", "fusion"])
+def test_an_image_standardised_by_itself_answers_alike_however_bright_it_is(name: str) -> None:
+    kind = "sequence" if name == "cnn-rnn" else "image"
+    spec = InputSpec(kind, 3, (28, 20))
+    columns = 2 if name == "fusion" else 0
+    table = torch.rand(2, columns) if columns else None
+    images = inputs_of(spec, 2)
+    darker = 0.1 + 0.4 * images
+    by_itself = built(name, {"width": 8, "standardise": "image"}, spec, columns)
+    torch.testing.assert_close(by_itself(darker, table), by_itself(images, table), atol=1e-3, rtol=1e-3)
+    by_training = built(name, {"width": 8}, spec, columns)
+    assert not torch.allclose(by_training(darker, table), by_training(images, table), atol=0.02)
+    assert torch.isfinite(by_itself(torch.zeros_like(images), table)).all()
+
+
 def test_small_images_keep_their_resolution_and_large_ones_do_not() -> None:
     small = built("resnet", {"width": 8}, IMAGE).encoder(inputs_of(IMAGE, 1))
     large = built("resnet", {"width": 8}, LARGE).encoder(inputs_of(LARGE, 1))

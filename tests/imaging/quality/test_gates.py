@@ -177,6 +177,21 @@ def test_too_few_images_have_no_gate_for_unlike_images() -> None:
     assert report["unlike"] is None
 
 
+def test_gates_of_pictures_alone_are_learned_counted_and_kept() -> None:
+    images = simulate_radiographs(90, 64, seed=8).images
+    gates = fit_gates(records_of(images[:60]), pixels_of(images), None, SPEC)
+    document, files = gates.save()
+    again = Gates.load(json.loads(json.dumps(document)), files.__getitem__)
+    assert again.features is None
+    assert again.picture is not None
+    held = records_of(images)[60:]
+    report = gate_report(again, held, pixels_of(images), None)
+    assert report["unlike"]["stated"] == {"flag": 0.005, "refuse": 0.0005}
+    assert report["passed"]["value"] > 0.9
+    negatives = [255 - image for image in images]
+    assert gate_report(again, held, pixels_of(negatives), None)["refused"]["value"] == 1.0
+
+
 def test_features_must_be_one_finite_row_per_image() -> None:
     images = simulate_radiographs(24, 64, seed=8).images
     with pytest.raises(InputError, match="one row of features per image: got \\(23, 96\\) for 24"):

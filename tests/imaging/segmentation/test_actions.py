@@ -26,7 +26,6 @@ from iatros.imaging.schema import Collection, ImageRecord
 from iatros.imaging.segmentation import (
     development,
     evaluate_segmentation,
-    masks_of,
     nifti_bytes,
     predict_segmentation,
     train_segmentation,
@@ -34,6 +33,7 @@ from iatros.imaging.segmentation import (
 from iatros.imaging.segmentation.development import mirrored, sides
 from iatros.imaging.segmentation.overlap import dice
 from iatros.imaging.segmentation.plan import frame
+from iatros.imaging.segmentation.prediction import segment_collection
 from iatros.imaging.segmentation.scoring import SegmentationModel
 from iatros.imaging.segmentation.sliding import shares
 from iatros.imaging.segmentation.study import open_study
@@ -146,12 +146,17 @@ def test_prediction_measures_volumes_and_flags_strange_ones(
 
 def test_masks_lie_on_the_source_voxel_on_voxel(bundle: Bundle, elsewhere: Path) -> None:
     collection = open_collection(elsewhere, Context())
-    for record, labels, affine in masks_of(bundle, collection, Context()):
+    for one in segment_collection(bundle, collection, Context()).found:
+        record = one.record
+        assert one.segmented is not None
+        assert record.affine is not None
+        labels = one.segmented.labels
         assert labels.shape == record.shape[1:]
         assert labels.dtype == np.uint8
-        assert affine is not None
         source = Path(collection.root) / record.files[0]
-        written = nibabel.Nifti1Image.from_bytes(gzip.decompress(nifti_bytes(labels, affine, source=source)))
+        written = nibabel.Nifti1Image.from_bytes(
+            gzip.decompress(nifti_bytes(labels, record.affine, source=source))
+        )
         true = nibabel.load(str(source).replace("imagesTr", "labelsTr"))
         assert written.affine == pytest.approx(true.affine)
         same = np.asarray(written.dataobj), np.asarray(true.dataobj)
@@ -342,15 +347,10 @@ def test_pictures_without_a_scale_are_outlined_and_measured_in_pixels(tmp_path: 
     rows = predict_segmentation(stored, asked, Context(), collection).result["predictions"]
     assert rows[0]["volume_ml_spot"] is None
     assert rows[0]["voxels_spot"] == pytest.approx(np.pi * 4**2, rel=0.2)
-    ((_, labels, affine),) = masks_of(stored, replace(collection, records=collection.records[:1]), Context())
-    assert labels.shape == (30, 44)
-    assert affine is None
-
-
-def test_the_8_bit_form_is_not_there_to_be_asked(bundle: Bundle, elsewhere: Path) -> None:
-    request = PredictRequest(model=bundle.path, images=elsewhere, precision="int8")
-    with pytest.raises(RequestError, match="fp32 only"):
-        predict_segmentation(bundle, request, Context(), open_collection(elsewhere, Context()))
+    (one,) = segment_collection(stored, replace(collection, records=collection.records[:1]), Context()).found
+    assert one.segmented is not None
+    assert one.segmented.labels.shape == (30, 44)
+    assert one.record.affine is None
 
 
 def test_nothing_that_suits_the_model_is_an_error(bundle: Bundle, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from iatros.imaging.models.params import Learning, NetworkParams
+from iatros.imaging.models.params import AnswerParams, Learning
 from iatros.imaging.schema import InputSpec
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SIDE = 7  # what two poolings leave of 28 pixels
 
 
-class CnnParams(NetworkParams):
+class CnnParams(AnswerParams):
     """Parameters of the classic network."""
 
     width: int = Field(
@@ -58,5 +58,11 @@ class Cnn:
             nn.ReLU(),
         )
         return ImageNetwork(
-            encoder, neck, params.dense, n_outputs, channels=spec.channels, dropout=params.dropout
+            encoder,
+            neck,
+            params.dense,
+            n_outputs,
+            channels=spec.channels,
+            dropout=params.dropout,
+            standardise=params.standardise,
         )

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from iatros.imaging.models.params import Learning, NetworkParams
+from iatros.imaging.models.params import AnswerParams, Learning
 from iatros.imaging.schema import InputSpec
 
 if TYPE_CHECKING:
     import torch
 
 
-class CnnRnnParams(NetworkParams):
+class CnnRnnParams(AnswerParams):
     """Parameters of the network over a study."""
 
     width: int = Field(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from iatros.imaging.models.params import Learning, NetworkParams
+from iatros.imaging.models.params import AnswerParams, Learning
 from iatros.imaging.schema import InputSpec
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _BLOCKS = {"compact": (4, 6, 8), "121": (6, 12, 24, 16), "169": (6, 12, 32, 32)}
 
 
-class DenseNetParams(NetworkParams):
+class DenseNetParams(AnswerParams):
     """Parameters of the densely connected network."""
 
     depth: Literal["compact", "121", "169"] = Field(
@@ -73,6 +73,7 @@ class DenseNet:
             n_outputs,
             channels=spec.channels,
             dropout=params.dropout,
+            standardise=params.standardise,
         )
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from iatros.core.errors import RequestError
-from iatros.imaging.models.params import Learning, NetworkParams
+from iatros.imaging.models.params import AnswerParams, Learning
 from iatros.imaging.schema import InputSpec
 
 if TYPE_CHECKING:
     import torch
 
 
-class FusionParams(NetworkParams):
+class FusionParams(AnswerParams):
     """Parameters of the joint network."""
 
     width: int = Field(

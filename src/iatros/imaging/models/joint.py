@@ -26,6 +26,7 @@ class JointNetwork(ImageNetwork):
             n_outputs,
             channels=spec.channels,
             dropout=params.dropout,
+            standardise=params.standardise,
         )
         self.n_columns = n_columns
         self.image_dropout = nn.Dropout(params.image_dropout)

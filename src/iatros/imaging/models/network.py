@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import nn
 
 from iatros.imaging.schema import InputSpec
 
+_LEAST_SPREAD = 1e-3
+"""No image has less, so that a blank one does not become noise."""
+
 
 class ImageNetwork(nn.Module):
     """An encoder whose map (n, f, *spatial) becomes features (n, n_features), and logits (n, n_outputs).
 
-    Takes images (n, channels, *size) from 0 to 1; `mean` and `std`, one number per channel, are buffers that
-    training sets to those of the training images.
+    Takes images (n, channels, *size) from 0 to 1. `standardise` training brings them to mean 0 and spread 1 by `mean`
+    and `std`, one number per channel, buffers that training sets to those of the training images; `image` does it
+    by each image's own over all channels.
     """
 
     mean: torch.Tensor
@@ -27,8 +33,10 @@ class ImageNetwork(nn.Module):
         *,
         channels: int,
         dropout: float,
+        standardise: Literal["training", "image"] = "training",
     ) -> None:
         super().__init__()
+        self.standardise = standardise
         self.register_buffer("mean", torch.full((channels,), 0.5))
         self.register_buffer("std", torch.full((channels,), 0.25))
         self.encoder = encoder
@@ -37,7 +45,11 @@ class ImageNetwork(nn.Module):
         self.head = nn.Linear(n_features, n_outputs)
 
     def normalised(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (n, channels, *spatial) with the mean 0 and the standard deviation 1 of the training images."""
+        """Images (n, channels, *spatial) with mean 0 and spread 1, over the training images or each alone."""
+        if self.standardise == "image":
+            own = (-1, *(1,) * (images.dim() - 1))
+            flat = images.flatten(1)
+            return (images - flat.mean(dim=1).view(own)) / flat.std(dim=1).clamp(min=_LEAST_SPREAD).view(own)
         shape = (1, -1, *(1,) * (images.dim() - 2))
         return (images - self.mean.view(shape)) / self.std.view(shape)
 

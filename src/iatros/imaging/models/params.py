@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +15,16 @@ class NetworkParams(BaseModel):
 
     dropout: float = Field(
         default=0.1, ge=0.0, lt=0.9, description="share of features left out before the answer while training"
+    )
+
+
+class AnswerParams(NetworkParams):
+    """Parameters shared by the networks that give one answer for an image, volume or study."""
+
+    standardise: Literal["training", "image"] = Field(
+        default="training",
+        description="what brings grey values to mean 0 and spread 1: those of the training images, or each image's own "
+        "(each slice's of a series), which takes out how bright and rich in contrast a scanner makes its images",
     )
 
 

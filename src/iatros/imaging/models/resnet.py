@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from iatros.imaging.models.params import Learning, NetworkParams
+from iatros.imaging.models.params import AnswerParams, Learning
 from iatros.imaging.schema import InputSpec
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _LAYERS = {"10": (1, 1, 1, 1), "18": (2, 2, 2, 2), "34": (3, 4, 6, 3), "50": (3,
 _LEAST_PUBLISHED = 16
 
 
-class ResNetParams(NetworkParams):
+class ResNetParams(AnswerParams):
     """Parameters of the residual network."""
 
     depth: Literal["compact", "10", "18", "34", "50"] = Field(
@@ -62,7 +62,13 @@ class ResNet:
         else:
             encoder, n_features = _monai_encoder(params, spec)
         return ImageNetwork(
-            encoder, MeanOverSpace(), n_features, n_outputs, channels=spec.channels, dropout=params.dropout
+            encoder,
+            MeanOverSpace(),
+            n_features,
+            n_outputs,
+            channels=spec.channels,
+            dropout=params.dropout,
+            standardise=params.standardise,
         )
 
 

@@ -35,6 +35,7 @@ class SequenceNetwork(ImageNetwork):
             n_outputs,
             channels=spec.channels,
             dropout=params.dropout,
+            standardise=params.standardise,
         )
         self.cell: nn.Module | None = None
         if params.cell != "none":

@@ -15,7 +15,7 @@ from iatros.imaging.quality.appearance import Appearance, measure
 from iatros.imaging.quality.finding import CODES, Finding, views
 from iatros.imaging.quality.greyscale import GreyScale, exchanged_inputs
 from iatros.imaging.quality.origin import Origin
-from iatros.imaging.quality.outliers import FALSE_ALARMS, Outliers
+from iatros.imaging.quality.outliers import Outliers
 from iatros.imaging.quality.text import Letters, count_letters
 from iatros.imaging.schema import ImageRecord, InputSpec
 from iatros.learners.threads import one_blas_thread
@@ -39,7 +39,7 @@ class Gates:
     picture: Outliers | None
     """By coarse brightness and layout; None where fewer than 20 images could be held back to set the limits."""
     features: Outliers | None
-    """By the network's own features; None as `picture`."""
+    """By the network's own features; None as `picture`, and where the network gave none."""
     n: int
     """Training images."""
 
@@ -120,7 +120,7 @@ class Gates:
 def fit_gates(
     records: Sequence[ImageRecord],
     pixels: Pixels,
-    features: np.ndarray,
+    features: np.ndarray | None,
     spec: InputSpec,
     *,
     seed: int = 0,
@@ -128,16 +128,13 @@ def fit_gates(
 ) -> Gates:
     """Gates learned from the images of a model's development, never from held-out ones.
 
-    `features` (n, f) are the penultimate features of the network, one row a record. `unseen` are rows that the
-    network did not learn from (tuning or calibration side): limits come from them and all else from the others.
-    Without them, half of the patients set the limits; a network's features of images that it learned from are
-    closer together than those of new images, so more false alarms are then to be expected than stated.
+    `features` (n, f) are the penultimate features of the network, one row a record; without them pictures alone are
+    compared. `unseen` are rows that the network did not learn from (tuning or calibration side): limits come from
+    them and all else from the others. Without them, half of the patients set the limits; a network's features of
+    images that it learned from are closer together than those of new images, so more false alarms are then to be
+    expected than stated.
     """
-    features = np.asarray(features, dtype=np.float64)
-    if not len(records) or features.shape[:1] != (len(records),) or features.ndim != 2:
-        raise InputError(f"gates need one row of features per image: got {features.shape} for {len(records)}")
-    if not np.isfinite(features).all():
-        raise FitError("the network's features hold numbers that are not finite", hint="lower learning_rate")
+    features = None if features is None else _checked(features, len(records))
     learned, held = _halves(records, unseen, seed)
     measured, exchanged = [], []
     for record in records:
@@ -150,9 +147,10 @@ def fit_gates(
         outliers: dict[str, Outliers | None] = {"picture": None, "features": None}
         if min(len(held), len(learned)) >= _FEWEST_HELD:
             outliers["picture"] = Outliers.learned(inputs[learned], inputs[held], unseen=True)
-            outliers["features"] = Outliers.learned(
-                features[learned], features[held], unseen=unseen is not None
-            )
+            if features is not None:
+                outliers["features"] = Outliers.learned(
+                    features[learned], features[held], unseen=unseen is not None
+                )
     return Gates(
         spec=spec,
         origin=Origin.learned(records),
@@ -168,7 +166,7 @@ def gate_report(
     gates: Gates,
     records: Sequence[ImageRecord],
     pixels: Pixels,
-    features: np.ndarray,
+    features: np.ndarray | None,
     *,
     groups: np.ndarray | None = None,
 ) -> dict[str, Any]:
@@ -176,8 +174,8 @@ def gate_report(
 
     Keys: `n`; `passed`, `flagged` and `refused`, each a share with its interval (an image with both is refused);
     `by_code`, for each code that occurred or could: {"code", "looks_for", "n_flagged", "n_refused"};
-    `unlike`: of the two gates "unlike-picture" and "unlike-features" together, {"flagged", "refused"} shares beside
-    `stated` {"flag", "refuse"}, None where there are no such gates; `gates`, the limits as `Gates.document` has them.
+    `unlike`: of the gates "unlike-picture" and "unlike-features" together, {"flagged", "refused"} shares beside
+    `stated` {"flag", "refuse"}, None where there is no such gate; `gates`, the limits as `Gates.document` has them.
     """
     found = gates.check_many(records, pixels, features)
     severities = [{finding.severity for finding in one} for one in found]
@@ -198,17 +196,29 @@ def gate_report(
     }
 
 
+def _checked(features: np.ndarray, n: int) -> np.ndarray:
+    features = np.asarray(features, dtype=np.float64)
+    if not n or features.shape[:1] != (n,) or features.ndim != 2:
+        raise InputError(f"gates need one row of features per image: got {features.shape} for {n}")
+    if not np.isfinite(features).all():
+        raise FitError("the network's features hold numbers that are not finite", hint="lower learning_rate")
+    return features
+
+
 def _unlike(
     gates: Gates, found: list[list[Finding]], share: Callable[[np.ndarray], dict[str, Any]]
 ) -> dict[str, Any] | None:
-    """How often either gate for unlike images spoke (a refusal counts as a flag, too), and how often it should."""
-    if gates.features is None:
+    """How often a gate for unlike images spoke (a refusal counts as a flag, too), and how often it should."""
+    asked = [
+        one.document()["false_alarms_stated"] for one in (gates.picture, gates.features) if one is not None
+    ]
+    if not asked:
         return None
     severities = [[f.severity for f in one if f.code.startswith("unlike-")] for one in found]
     return {
         "flagged": share(np.array([bool(one) for one in severities])),
         "refused": share(np.array(["refuse" in one for one in severities])),
-        "stated": {"flag": FALSE_ALARMS[0], "refuse": FALSE_ALARMS[1]},
+        "stated": {severity: sum(one[severity] for one in asked) for severity in ("flag", "refuse")},
     }
 
 

@@ -20,9 +20,12 @@ def leakage_section(result: Result) -> Section:
     audit = result.mapping("leakage")
     if not audit:
         return Section("Leakage audit", (result.absent("leakage"),), "leakage")
-    lead = (
-        "The same or nearly the same picture on two sides lets a network remember instead of recognise; a border, a "
-        "scanner or a page size that goes with the finding lets it guess. Neither would help with the next patient."
+    guessing = _guessing(result, audit)
+    lead = "The same or nearly the same picture on two sides lets a network remember instead of recognise" + (
+        "; a border, a scanner or a page size that goes with the finding lets it guess. Neither would help with the "
+        "next patient."
+        if guessing
+        else ". That would not help with the next patient."
     )
     found = blocks(
         Paragraph(lead, "lead"),
@@ -31,25 +34,23 @@ def leakage_section(result: Result) -> Section:
         *_crossing(audit),
         *_pairs(audit),
         *_contradicting(audit),
-        *_guessing(result, audit),
+        *guessing,
     )
     return Section("Leakage audit", found, "leakage")
 
 
 def _copies(audit: Mapping[str, Any]) -> Table:
+    joined = f"{count(audit.get('n_groups_before'))} → {count(audit.get('n_groups'))}"
     rows = [
         Row(("Images looked at", count(audit.get("n_images")))),
         Row(("Pairs of identical images", count(audit.get("n_exact")))),
         Row(("Pairs of nearly identical images", count(audit.get("n_near")))),
-        Row(
-            (
-                "Patients before and after joining those with copies",
-                f"{count(audit.get('n_groups_before'))} → {count(audit.get('n_groups'))}",
-            )
-        ),
-        Row(("Images left out, the same picture having another label", count(audit.get("n_contradicting")))),
-        Row(("Held-out images with a copy on another side", count(audit.get("n_crossing")))),
+        Row(("Patients before and after joining those with copies", joined)),
     ]
+    if "n_contradicting" in audit:
+        named = "Images left out, the same picture having another label"
+        rows.append(Row((named, count(audit["n_contradicting"]))))
+    rows.append(Row(("Held-out images with a copy on another side", count(audit.get("n_crossing")))))
     foot = "" if audit.get("check") else "Only identical pixels were looked for."
     return Table(("", "Number"), tuple(rows), caption="Copies", foot=foot, right=(1,))
 
@@ -94,12 +95,17 @@ def _pairs(audit: Mapping[str, Any]) -> tuple[Block, ...]:
     pairs = [pair for pair in audit.get("pairs") or [] if isinstance(pair, Mapping)]
     if not pairs:
         return ()
+    labelled = any(pair.get("labels") for pair in pairs)
     rows = tuple(
         Row(
             (
                 str(pair.get("one", "")),
                 str(pair.get("other", "")),
-                " / ".join(_label(label) for label in pair.get("labels") or ()) or NONE,
+                *(
+                    (" / ".join(_label(label) for label in pair.get("labels") or ()) or NONE,)
+                    if labelled
+                    else ()
+                ),
                 " / ".join(str(side).replace("_", " ") for side in pair.get("sides") or () if side) or NONE,
                 number(pair.get("likeness"), 3),
             )
@@ -110,8 +116,9 @@ def _pairs(audit: Mapping[str, Any]) -> tuple[Block, ...]:
     foot = "Likeness is 1 for identical pixels." + (
         f" {len(rows)} of {count(total)} pairs are shown." if total > len(rows) else ""
     )
-    header = ("One", "Other", "Labels", "Sides", "Likeness")
-    return (Table(header, rows, caption="Pairs of copies", foot=foot, right=(4,), compact=True),)
+    header = ("One", "Other", *(("Labels",) if labelled else ()), "Sides", "Likeness")
+    right = (len(header) - 1,)
+    return (Table(header, rows, caption="Pairs of copies", foot=foot, right=right, compact=True),)
 
 
 def _label(label: Any) -> str:
@@ -201,16 +208,15 @@ def _false_alarms(found: Mapping[str, Any]) -> Block | None:
         return None
     stated = unlike.get("stated") or {}
     told = "; ".join(
-        f"{words} {estimate(unlike.get(name))}, set to {percent(stated.get(key))}"
+        f"{words} {estimate(unlike.get(name))}, set to {_rate(stated.get(key))}"
         for name, key, words in (("flagged", "flag", "flagged or refused"), ("refused", "refuse", "refused"))
     )
     return Paragraph(f"Images that the gates for unlike images would stop here: {told}.", "small")
 
 
-def _any(found: Mapping[str, Any], name: str, n: Any) -> Cell:
-    """The share with its interval where the run has one, else the count."""
-    share = found.get(name)
-    return estimate(share) if isinstance(share, Mapping) else _part(found.get(f"n_{name}"), n)
+def _rate(share: Any) -> str:
+    """A stated share, which may be far below 0.1 %."""
+    return percent(share, 2 if is_number(share) and share < 0.001 else 1)
 
 
 def _share(part: Mapping[str, Any], severity: str, n: Any) -> str:

@@ -110,6 +110,12 @@ def findings(result: Result) -> tuple[Finding, ...]:
     return tuple(found for found in (check(result) for check in checks) if found)
 
 
+def doubts(result: Result) -> tuple[Finding, ...]:
+    """What copies, quality gates and 8-bit numbers give to weigh, whatever the network answers."""
+    checks = (_crossing, _copies, _quality, _int8)
+    return tuple(found for found in (check(result) for check in checks) if found)
+
+
 def _crossing(result: Result) -> Finding | None:
     n = result.mapping("leakage").get("n_crossing")
     if not is_number(n) or n <= 0:

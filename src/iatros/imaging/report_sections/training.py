@@ -39,6 +39,7 @@ _FORMS = {
     "difference": "Difference, 8 bits less 32",
     "n": "Images compared",
     "largest_difference": "Largest difference of two answers for one image",
+    "largest_change_of_dice": "Largest change of the Dice of one image",
 }
 
 

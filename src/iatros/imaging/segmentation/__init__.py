@@ -12,11 +12,10 @@ _HOMES = {
     "train_segmentation": "training",
     "predict_segmentation": "prediction",
     "evaluate_segmentation": "external",
-    "masks_of": "prediction",
     "nifti_bytes": "nifti",
 }
 
-__all__ = ["evaluate_segmentation", "masks_of", "nifti_bytes", "predict_segmentation", "train_segmentation"]
+__all__ = ["evaluate_segmentation", "nifti_bytes", "predict_segmentation", "train_segmentation"]
 
 
 def __getattr__(name: str) -> Any:

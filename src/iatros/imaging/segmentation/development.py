@@ -27,6 +27,8 @@ _TUNING = 0.1
 _SIDED = re.compile(r"(^|[^a-z])(left|right|l|r|lt|rt|sin|dex|sinister|dexter)([^a-z]|$)")
 _CHECKED = 2
 """Training patches on which the stored network must answer as the trained one does."""
+_KEPT = 16
+"""Training patches that are kept; each has so many voxels that they tell the ranges of 8-bit numbers."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Developed:
     learned: tuple[Learned, ...]
     train: np.ndarray
     tuning: np.ndarray
+    patches: np.ndarray
+    """Some of training, (n, channels, *patch)."""
 
     def weights(self) -> dict[str, bytes]:
         """The networks' weights as safetensors, by file name."""
@@ -63,6 +67,7 @@ def develop(
     )
     data = _prepared(study, plan, train, tuning, context, label)
     axis = _flip_axis(study, request, plan)
+    patches = _patches(data, plan)
     learned, networks = [], []
     for member in range(request.ensemble):
         name = f"{label} {member + 1} of {request.ensemble}" if request.ensemble > 1 else label
@@ -77,7 +82,7 @@ def develop(
             label=name,
         )
         learned.append(one)
-        networks.append(StoredNetwork(checked_onnx(one.network, plan.spec, _patches(data, plan)), plan.spec))
+        networks.append(StoredNetwork(checked_onnx(one.network, plan.spec, patches[:_CHECKED]), plan.spec))
     model = SegmentationModel(
         plan=plan,
         networks=tuple(networks),
@@ -85,15 +90,15 @@ def develop(
         mirror_axes=(axis,) if request.test_time and axis is not None else (),
         volume_ml=_volumes(cases, len(study.structures)),
     )
-    return Developed(model, tuple(learned), train, tuning)
+    return Developed(model, tuple(learned), train, tuning, patches)
 
 
 def sides(study: Study, rows: np.ndarray, request: TrainRequest) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that are learned from and rows that choose the epoch; those that the source names where it does.
+    """Rows that are learned from and rows that choose the epoch; those that the source names where `auto` keeps them.
 
     There is nothing to calibrate, so a calibration side of the source is learned from.
     """
-    if study.split is not None and "tuning" in study.split[rows]:
+    if request.validation == "auto" and study.split is not None and "tuning" in study.split[rows]:
         chosen = study.split[rows] == "tuning"
         train, tuning = rows[~chosen], rows[chosen]
         check_disjoint(study.groups, {"train": train, "tuning": tuning})
@@ -159,7 +164,7 @@ def _prepared(
 
 
 def _patches(data: Prepared, plan: Plan) -> np.ndarray:
-    rows = data.train[:_CHECKED]
+    rows = data.train[:_KEPT]
     sampler = Sampler(
         [data.values[row] for row in rows], [data.masks[row] for row in rows], plan.patch, foreground=1.0
     )

@@ -37,6 +37,10 @@ class Judged:
         """One measure, (cases, structures)."""
         return np.array([[getattr(one, field) for one in case] for case in self.agreements], dtype=np.float64)
 
+    def first(self, most: int) -> Judged:
+        """The first `most` cases."""
+        return Judged(self.rows[:most], self.agreements[:most])
+
 
 def judge_case(labels: np.ndarray, case: Case, n_structures: int) -> tuple[Agreement, ...]:
     """Agreement of a predicted label map with the true one on the image's own grid, structure by structure."""
@@ -62,14 +66,40 @@ def metrics(
     """
     found: dict[str, dict[str, Any]] = {}
     for name, field in MEASURES.items():
-        values = judged.values(field)
-        columns = {name: _row_means(values)}
-        if len(structures) > 1:
-            columns |= {f"{name}_{slug(one)}": values[:, k] for k, one in enumerate(structures)}
+        columns = _columns(name, judged.values(field), structures)
         found |= _documents(columns, groups, confidence_level, seed)
     bias = judged.values("volume_ml") - judged.values("true_volume_ml")
     columns = {f"volume_bias_ml_{slug(one)}": bias[:, k] for k, one in enumerate(structures)}
     return found | _documents(columns, groups, confidence_level, seed)
+
+
+def by_site(
+    judged: Judged,
+    structures: Sequence[str],
+    groups: np.ndarray,
+    sites: np.ndarray | None,
+    *,
+    confidence_level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Dice at each of `sites` (n,), None where none is named: `n` images, `n_patients`, and documents as `metrics`.
+
+    Empty where fewer than two sites are named.
+    """
+    named = [] if sites is None else sorted({site for site in sites if site is not None})
+    if sites is None or len(named) < 2:
+        return {}
+    columns = _columns("dice", judged.values("dice"), structures)
+    found = {}
+    for site in named:
+        here = sites == site
+        own = {name: values[here] for name, values in columns.items()}
+        found[site] = {
+            "n": int(here.sum()),
+            "n_patients": len(np.unique(groups[here])),
+            **_documents(own, groups[here], confidence_level, seed),
+        }
+    return found
 
 
 def volumes(judged: Judged, structures: Sequence[str]) -> list[dict[str, Any]]:
@@ -134,7 +164,15 @@ def mean_metric(
 
 def means(values: np.ndarray) -> list[float]:
     """The mean of each column of (cases, structures) over the cases where it is defined; NaN where it is in none."""
-    return _row_means(values.T).tolist()
+    return mean_over_structures(values.T).tolist()
+
+
+def mean_over_structures(values: np.ndarray) -> np.ndarray:
+    """The mean of each row of (cases, structures) over the structures where it is defined; NaN where it is in none."""
+    known = np.isfinite(values)
+    count = known.sum(axis=1)
+    total = np.where(known, values, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), NAN)
 
 
 def slug(name: str) -> str:
@@ -157,16 +195,17 @@ def _documents(
     return found
 
 
-def _row_means(values: np.ndarray) -> np.ndarray:
-    known = np.isfinite(values)
-    count = known.sum(axis=1)
-    total = np.where(known, values, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), NAN)
+def _columns(name: str, values: np.ndarray, structures: Sequence[str]) -> dict[str, np.ndarray]:
+    """A measure over structures, and of each where there are several."""
+    columns = {name: mean_over_structures(values)}
+    if len(structures) > 1:
+        columns |= {f"{name}_{slug(one)}": values[:, k] for k, one in enumerate(structures)}
+    return columns
 
 
 def _within(name: str, low: float, high: float) -> tuple[float, float]:
     """The interval within what the measure can be: shares up to 1, distances from 0."""
-    if name.startswith("volume_bias"):
+    if name.startswith(("volume_bias", "difference")):
         return low, high
     low = max(low, 0.0) if np.isfinite(low) else low
     if "dice" in name:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from iatros.core.arrays import plain
 from iatros.core.bundle import Bundle
 from iatros.core.context import Context, Produced
 from iatros.core.report import render
+from iatros.imaging.gating import count_on
+from iatros.imaging.quality import Gates
 from iatros.imaging.requests import EvaluateRequest
 from iatros.imaging.schema import Collection
-from iatros.imaging.segmentation.evaluation import metrics, volumes
+from iatros.imaging.segmentation.evaluation import by_site, metrics, volumes
 from iatros.imaging.segmentation.examples import examples
 from iatros.imaging.segmentation.report import build
 from iatros.imaging.segmentation.scoring import SegmentationModel
@@ -26,14 +30,11 @@ def evaluate_segmentation(
     study = open_study(collection, model.plan.structures, context)
     rows = np.arange(study.n)
     judged, labels = judge(model, study, rows, context, label="outlining structures")
+    gates = Gates.load(bundle.manifest["quality"], bundle.read)
+    told: dict[str, Any] = {"confidence_level": request.confidence_level, "seed": request.seed}
     with context.progress.step("metrics and intervals"):
-        found = metrics(
-            judged,
-            study.structures,
-            study.groups[rows],
-            confidence_level=request.confidence_level,
-            seed=request.seed,
-        )
+        found = metrics(judged, study.structures, study.groups, **told)
+        sites = by_site(judged, study.structures, study.groups, study.sites, **told)
     manifest = bundle.manifest
     result = plain(
         {
@@ -46,6 +47,8 @@ def evaluate_segmentation(
             "headline_split": "external",
             "parent": bundle.parent_reference,
             "metrics": {"external": found},
+            "sites": sites,
+            "quality": count_on(gates, study.seen, study.seen_pixels, rows, study.groups, context),
             "splits": {"external": study.sizes(rows)},
             "flow": study.flow(),
             "volumes": volumes(judged, study.structures),

@@ -91,7 +91,7 @@ class Framed:
 
 def frame(pixels: np.ndarray, record: ImageRecord, plan: Plan) -> Framed:
     """Decoded pixels as `plan` wants them. Raises InputError where they do not suit the model."""
-    _check(pixels, record, plan)
+    check_fits(pixels, record, plan)
     turn = canonical(record.affine, pixels.ndim - 1)
     values = turn.apply(scaled(pixels, plan.channels))
     shape = _shape(values.shape[1:], record, turn, plan)
@@ -188,7 +188,8 @@ def _shape(shape: tuple[int, ...], record: ImageRecord, turn: Turn, plan: Plan) 
     return resampled_shape(shape, turn.spacing(record.spacing_mm), plan.spacing_mm)
 
 
-def _check(pixels: np.ndarray, record: ImageRecord, plan: Plan) -> None:
+def check_fits(pixels: np.ndarray, record: ImageRecord, plan: Plan) -> None:
+    """Raise InputError where decoded pixels do not suit the model of `plan`."""
     wanted = 4 if plan.kind == "volume" else 3
     if pixels.ndim != wanted:
         got, takes = ("a volume", "single images") if plan.kind == "image" else ("a single image", "volumes")

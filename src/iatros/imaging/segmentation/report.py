@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from iatros.core.report import (
@@ -35,6 +36,9 @@ from iatros.core.report_sections.flow import flow_section
 from iatros.core.report_sections.headline import judged_by
 from iatros.core.report_sections.reading import Result, blocks, estimate, forest_point
 from iatros.core.report_sections.record import reproducibility_section
+from iatros.imaging.report_sections.audit import leakage_section, quality_section
+from iatros.imaging.report_sections.opening import doubts
+from iatros.imaging.report_sections.training import export_section
 from iatros.imaging.segmentation.evaluation import slug
 from iatros.imaging.segmentation.examples import Example
 from iatros.imaging.segmentation.outlines import COLOUR_NAMES
@@ -61,13 +65,14 @@ _EMPTY = (
     "Where a structure is neither there nor found, no measure is defined; where one alone is empty, Dice is 0 and "
     "distances are not defined. n is the number of images that have a value."
 )
+_OF_TRAINING = frozenset({"history", "export"})
 _POOR = 0.7
 """Dice below which an outline is of doubtful use."""
 
 
 def build(result: Mapping[str, Any], shown: Sequence[Example]) -> Document:
     """The report as a document; `shown` are the pictures of some judged images."""
-    reading = Result(result)
+    reading = Result(result, of_training=_OF_TRAINING)
     version = reading.mapping("versions").get("iatros")
     return Document(
         title=("Evaluating" if reading.validation == "external" else "Developing and evaluating")
@@ -78,15 +83,22 @@ def build(result: Mapping[str, Any], shown: Sequence[Example]) -> Document:
         opening=_opening(reading),
         sections=(
             flow_section(
-                reading,
+                # sites are branches of the flow only where each was left out in turn
+                reading
+                if reading.validation == "site"
+                else replace(reading, document={**result, "sites": {}}),
                 title="Flow of images",
                 noun="images",
                 caption="A patient may have several images; all of them stand on one side.",
             ),
+            leakage_section(reading),
+            quality_section(reading),
             _agreement(reading),
+            _sites(reading),
             _volumes(reading),
             _examples(reading, shown),
             _training(reading),
+            export_section(reading),
             reproducibility_section(reading),
         ),
         closing=f"Written by iatros{f' {version}' if version else ''}. Research software, not a medical device.",
@@ -122,6 +134,7 @@ def findings(result: Result) -> tuple[Finding, ...]:
                 )
             )
     found += [_bias(part, headline) for part in result.items("volumes")]
+    found += doubts(result)
     refused = result.mapping("data").get("n_refused")
     if is_number(refused) and refused:
         found.append(
@@ -218,6 +231,27 @@ def _measure_row(
     return Row((label, *cells, count((documents[0] or {}).get("n"))), kind=kind)
 
 
+def _sites(result: Result) -> Section:
+    sites = result.mapping("sites")
+    if not sites:
+        note = Note("Not available: the images name fewer than two sites.", "absent")
+        return Section("Sites", (note,), "sites")
+    unknown = "its site" if result.validation == "site" else "it"
+    rows = [
+        ForestRow(str(name), (forest_point(site.get("dice")),), (count(site["n"]), count(site["n_patients"])))
+        for name, site in sites.items()
+    ]
+    plot = ForestPlot(
+        "Dice by site",
+        "; ".join(f"{name}: {estimate(site.get('dice'))}" for name, site in sites.items()),
+        (ForestPanel("Dice, mean over structures", high=1.0, digits=3),),
+        tuple(rows),
+        ("Images", "Patients"),
+        caption=f"Each judged image was outlined by a network that had not learned from {unknown}.",
+    )
+    return Section("Sites", (plot,), "sites")
+
+
 def _volumes(result: Result) -> Section:
     parts = [part for part in result.items("volumes") if isinstance(part, Mapping)]
     if not parts:
@@ -247,8 +281,10 @@ def _volumes(result: Result) -> Section:
 
 def _bland_altman(part: Mapping[str, Any]) -> LineChart:
     means, differences = ([pair[k] for pair in part["pairs"]] for k in (0, 1))
-    ends = [min(means), max(means)]
-    levels = [("bias", part["bias_ml"], "solid"), *(("limit", one, "dashed") for one in part["limits_ml"])]
+    room = 0.05 * (max(means) - min(means))
+    ends = [min(means) - room, max(means) + room]
+    low, high = part["limits_ml"]
+    levels = [("bias", part["bias_ml"], "solid"), ("limits", low, "dashed"), ("", high, "dashed")]
     return LineChart(
         f"Volume of {part['structure']}",
         f"Predicted less true volume against the mean of both, {part['n']} images",
@@ -334,7 +370,7 @@ def _curve(result: Result) -> LineChart | None:
     return LineChart(
         "Learning curve of the model in the bundle",
         f"{len(history)} epochs",
-        Axis("epoch"),
+        Axis("epoch", whole=True),
         Axis("loss, Dice", low=0.0),
         (
             Series("training loss", [e["epoch"] for e in history], [e["train_loss"] for e in history]),

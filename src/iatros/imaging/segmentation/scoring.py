@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from iatros.core.bundle import Bundle
-from iatros.core.errors import RequestError
 from iatros.imaging.runtime.network import StoredNetwork
 from iatros.imaging.schema import ImageRecord
+from iatros.imaging.scoring import Precision, network_file, stored_network
 from iatros.imaging.segmentation.plan import Plan, frame
 from iatros.imaging.segmentation.sliding import shares
 
@@ -69,24 +68,19 @@ class SegmentationModel:
             "mirror_axes": list(self.mirror_axes),
             "volume_ml": None if self.volume_ml is None else [list(span) for span in self.volume_ml],
         }
-        return document, {f"network{k}.onnx": network.onnx for k, network in enumerate(self.networks)}
+        return document, {network_file(k): network.onnx for k, network in enumerate(self.networks)}
 
     @staticmethod
-    def from_bundle(bundle: Bundle, precision: str = "fp32") -> SegmentationModel:
-        """The model that `bundle` holds; its networks are kept in full precision only."""
-        if precision != "fp32":
-            raise RequestError("a segmentation model is kept in fp32 only", where="precision")
-        return SegmentationModel.load(bundle.manifest["segmentation"], bundle.read)
-
-    @staticmethod
-    def load(document: Mapping[str, Any], read: Any) -> SegmentationModel:
-        """The reverse of `save`; `read` gives a file's bytes by its name."""
+    def from_bundle(bundle: Bundle, precision: Precision = "fp32") -> SegmentationModel:
+        """The model that `bundle` holds, its networks in the stored form `precision`; BundleError without that form."""
+        document = bundle.manifest["segmentation"]
         plan = Plan.load(document["plan"])
         spans = document["volume_ml"]
         return SegmentationModel(
             plan=plan,
             networks=tuple(
-                StoredNetwork(read(f"network{k}.onnx"), plan.spec) for k in range(document["members"])
+                StoredNetwork(stored_network(bundle, k, precision), plan.spec)
+                for k in range(document["members"])
             ),
             overlap=document["overlap"],
             mirror_axes=tuple(document["mirror_axes"]),

@@ -17,6 +17,7 @@ from iatros.imaging.cohort import column, subject_codes
 from iatros.imaging.schema import Collection, ImageRecord, Refused
 from iatros.imaging.segmentation.evaluation import slug
 from iatros.imaging.segmentation.masks import Case, MaskError, read_mask, structure_names
+from iatros.imaging.segmentation.turned import turned, turned_pixels
 
 _LISTED = 200
 
@@ -45,9 +46,22 @@ class Study:
         """The hospital of each case; None where no record names one."""
         return column([case.record for case in self.cases], "site")
 
+    def sites_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """The hospital of each of `rows`; None where no record names one."""
+        return None if self.sites is None else self.sites[rows]
+
+    @property
+    def seen(self) -> tuple[ImageRecord, ...]:
+        """The record of each case as the network sees it."""
+        return tuple(turned(case.record) for case in self.cases)
+
     def pixels(self, record: ImageRecord) -> np.ndarray:
         """Decoded pixels of a record."""
         return self.collection.pixels(record)
+
+    def seen_pixels(self, record: ImageRecord) -> np.ndarray:
+        """Decoded pixels of a record as the network sees them."""
+        return turned_pixels(self.collection, record)
 
     def sizes(self, rows: np.ndarray) -> dict[str, int | None]:
         """Images and patients of a side."""

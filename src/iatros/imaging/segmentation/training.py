@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from iatros.core.arrays import plain
@@ -12,16 +13,19 @@ from iatros.core.context import Context, Produced
 from iatros.core.errors import RequestError
 from iatros.core.report import render
 from iatros.core.runs import versions
+from iatros.imaging.auditing import audit_notes, join_copies
+from iatros.imaging.gating import count_on
 from iatros.imaging.models import MODELS
 from iatros.imaging.models.unet import UNetParams
 from iatros.imaging.requests import TrainRequest
 from iatros.imaging.schema import Collection
 from iatros.imaging.segmentation.augmentation import USED
 from iatros.imaging.segmentation.development import Developed
-from iatros.imaging.segmentation.evaluation import Judged, means, metrics, volumes
+from iatros.imaging.segmentation.evaluation import Judged, by_site, means, metrics, volumes
 from iatros.imaging.segmentation.examples import Example, examples
 from iatros.imaging.segmentation.model_card import model_card
 from iatros.imaging.segmentation.report import build
+from iatros.imaging.segmentation.storing import Stored, store
 from iatros.imaging.segmentation.study import Study, open_study
 from iatros.imaging.segmentation.validation import JudgedPart, Validated, validate
 from iatros.imaging.training import LIBRARIES
@@ -31,8 +35,8 @@ from iatros.version import __version__
 MODEL = "unet"
 _EVIDENCE = "evidence.json"
 _IN_MANIFEST = (
-    "domain", "model", "task", "target", "validation", "headline_split", "seed", "metrics", "splits", "data", "augment",
-    "request", "versions", "parent", "notes",
+    "domain", "model", "task", "target", "validation", "headline_split", "seed", "metrics", "sites", "splits", "data",
+    "augment", "export", "request", "versions", "parent", "notes",
 )  # fmt: skip
 
 
@@ -40,14 +44,32 @@ def train_segmentation(request: TrainRequest, context: Context, collection: Coll
     """Validate the whole procedure as asked, and keep the final networks with their evidence."""
     params = unet_params(request)
     study = open_study(collection, request.label, context)
-    notes = [*study.notes, *_notes(study, request)]
+    found, groups = join_copies(
+        study.seen, study.seen_pixels, None, study.groups, request, context, sided=study.split is not None
+    )
+    # there are no labels that copies could contradict
+    leakage = {name: part for name, part in found.document.items() if "contradicting" not in name}
+    notes = [
+        *study.notes,
+        *_notes(study, request),
+        *audit_notes(leakage, joined=groups is found.groups),
+    ]
     for note in notes:
         context.progress.note(note)
+    study = replace(study, groups=groups)
     validated = validate(study, request, params, context)
+    stored = store(study, validated, request, context)
+    judged = validated.judged
     with context.progress.step("metrics and intervals"):
-        result = plain(_result(study, request, validated, notes))
-    shown = examples(study, validated.judged, validated.labels)
-    return _produced(result, request, params, validated.final, shown)
+        result = _result(study, request, validated, notes) | {
+            "leakage": leakage,
+            "quality": count_on(
+                stored.gates, study.seen, study.seen_pixels, judged.rows, study.groups, context
+            ),
+            "export": stored.export,
+        }
+    shown = examples(study, judged, validated.labels)
+    return _produced(plain(result), params, validated.final, stored, shown)
 
 
 def unet_params(request: TrainRequest) -> UNetParams:
@@ -82,12 +104,10 @@ def _notes(study: Study, request: TrainRequest) -> list[str]:
 def _result(study: Study, request: TrainRequest, validated: Validated, notes: list[str]) -> dict[str, Any]:
     judged, split, final = validated.judged, validated.plan.split, validated.final
     groups = study.groups[judged.rows]
+    told: dict[str, Any] = {"confidence_level": request.confidence_level, "seed": request.seed}
     splits = {"train": study.sizes(final.train), "tuning": study.sizes(final.tuning)}
     if validated.plan.final_is_judged:
         splits[split] = study.sizes(judged.rows)
-    found = metrics(
-        judged, study.structures, groups, confidence_level=request.confidence_level, seed=request.seed
-    )
     return {
         "domain": "imaging",
         "model": MODEL,
@@ -101,7 +121,8 @@ def _result(study: Study, request: TrainRequest, validated: Validated, notes: li
         "validation": request.validation if request.validation != "auto" else "held-out",
         "headline_split": split,
         "seed": request.seed,
-        "metrics": {split: found},
+        "metrics": {split: metrics(judged, study.structures, groups, **told)},
+        "sites": by_site(judged, study.structures, groups, study.sites_of(judged.rows), **told),
         "splits": splits,
         "flow": study.flow(),
         "cases": cases_table(judged, study.structures),
@@ -152,24 +173,15 @@ def _part(part: JudgedPart) -> dict[str, Any]:
 
 
 def _produced(
-    result: dict[str, Any],
-    request: TrainRequest,
-    params: UNetParams,
-    final: Developed,
-    shown: tuple[Example, ...],
+    result: dict[str, Any], params: UNetParams, final: Developed, stored: Stored, shown: tuple[Example, ...]
 ) -> Produced:
-    document, files = final.model.save()
-    stored, seconds = _without_seconds(result)
-    files = {
-        **files,
-        **final.weights(),
-        _EVIDENCE: json.dumps(
-            {key: value for key, value in stored.items() if key not in _IN_MANIFEST}, sort_keys=True
-        ).encode(),
-    }
+    kept, seconds = _without_seconds(result)
+    evidence = {key: value for key, value in kept.items() if key not in _IN_MANIFEST}
+    files = stored.files | {_EVIDENCE: json.dumps(evidence, sort_keys=True).encode()}
     plan = final.model.plan
     manifest = {"iatros": __version__} | {key: result[key] for key in _IN_MANIFEST}
-    manifest["segmentation"] = plain(document)
+    manifest["segmentation"] = plain(stored.segmentation)
+    manifest["quality"] = stored.gates.document()
     manifest["network"] = {
         "model": MODEL,
         "params": params.model_dump(mode="json"),
