@@ -15,15 +15,19 @@ from PIL import Image
 
 from iatros.app.data import get_data, list_data, verify_data
 from iatros.core.cards import Card, CardFile, data_folder, read, verify
+from iatros.core.context import Context
 from iatros.core.domain import load
 from iatros.core.errors import ConflictError, RequestError
 from iatros.imaging import dataset_folders
 from iatros.imaging.datasets import CARDS
+from iatros.imaging.simulation import PROPERTIES
+from iatros.imaging.sources import open_collection
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset_folders, "N_SIMULATED", 20)
+    monkeypatch.setattr(dataset_folders, "N_ULTRASOUND", 20)
 
 
 @pytest.mark.parametrize("card", list(CARDS), ids=CARDS.names())
@@ -47,6 +51,14 @@ def test_published_numbers_are_those_of_the_paper() -> None:
     assert found["accuracy", "Google AutoML Vision"] == 0.946
     assert found["auroc", "ResNet-18, 28 px"] == 0.944
     assert len(found) == 14
+
+
+def test_simulated_ultrasound_is_read_with_the_names_of_its_labels(few: None) -> None:
+    found = get_data("simulated-ultrasound")
+    assert (found["n_rows"], found["n_columns"]) == (20, 8)
+    records = open_collection(Path(found["table"]), Context()).records
+    assert len(records) == 20
+    assert set(records[0].columns) == set(PROPERTIES)
 
 
 def test_simulated_radiographs_are_got_without_a_network(few: None) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 from iatros.core.cards import Written
 from iatros.core.errors import RequestError
 from iatros.core.storage import write_file
-from iatros.imaging.simulation import COLUMNS, write_radiographs
+from iatros.imaging.simulation import COLUMNS, PROPERTIES, write_radiographs, write_ultrasound
 
 N_SIMULATED = 1500
+N_ULTRASOUND = 12_000
 _SEED = 2026
 _MANIFEST = ("path", "mask", "subject_id")
 
@@ -22,6 +23,12 @@ _MANIFEST = ("path", "mask", "subject_id")
 def write_simulated(folder: Path) -> Written:
     """Simulated radiographs with masks of their lesions: always the same ones."""
     return Written(write_radiographs(folder, N_SIMULATED, seed=_SEED), N_SIMULATED, len(COLUMNS))
+
+
+def write_simulated_ultrasound(folder: Path) -> Written:
+    """Simulated ultrasound of the breast with the properties of each mass: always the same images."""
+    path = write_ultrasound(folder / "ultrasound.npz", N_ULTRASOUND, seed=_SEED)
+    return Written(path, N_ULTRASOUND, 1 + len(PROPERTIES))
 
 
 def use_pneumoniamnist(folder: Path) -> Written:

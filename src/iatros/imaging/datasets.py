@@ -55,6 +55,18 @@ CARDS = Cards(
             "nothing about how well a model does on real images; a quarter of the subjects have two images",
         ),
         Card(
+            name="simulated-ultrasound",
+            title="Simulated breast ultrasound, 12,000 at 128 px, with seven properties of the mass (no patients)",
+            domain="imaging",
+            page="",
+            licence="Apache-2.0",
+            citation="simulated by iatros itself",
+            writer=f"{_FOLDERS}:write_simulated_ultrasound",
+            embedded=True,
+            notes="nothing in it was learned from patients: a network that learned the properties is a start (weights) "
+            "for real ultrasound where there is little of it; takes two minutes to make",
+        ),
+        Card(
             name="pneumoniamnist",
             title="PneumoniaMNIST, paediatric chest radiographs at 28 px, with the official splits",
             domain="imaging",

@@ -1,4 +1,4 @@
-"""Simulated radiographs as files: a folder with a manifest, or one archive."""
+"""Simulated images as files: a folder with a manifest, or one archive."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from iatros.core.storage import write_file, write_folder
 from iatros.imaging.simulation.radiographs import simulate_radiographs
+from iatros.imaging.simulation.ultrasound import PROPERTIES, simulate_ultrasound
 
 CLASSES = ("clear", "lesion")
 COLUMNS = ("path", "label", "subject_id", "site", "sex", "age", "scanner", "mask")
@@ -52,6 +53,15 @@ def write_npz(
         arrays[f"{side}_labels"] = found.labels[rows, None].astype(np.uint8)
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
+    return write_file(path, content.getvalue(), overwrite=True)
+
+
+def write_ultrasound(path: Path | str, n: int = 12_000, seed: int = 0) -> Path:
+    """An archive of `images` (n, 128, 128), `labels` (n, 7) and their `label_names`, see `simulate_ultrasound`."""
+    found = simulate_ultrasound(n, seed)
+    content = io.BytesIO()
+    names = np.array(PROPERTIES)
+    np.savez_compressed(content, images=found.images, labels=found.properties, label_names=names)
     return write_file(path, content.getvalue(), overwrite=True)
 
 

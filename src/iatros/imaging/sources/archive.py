@@ -1,4 +1,7 @@
-"""NumPy archives: `train_images`, `train_labels`, `val_`, `test_` as MedMNIST has them, or `images` and `labels`."""
+"""NumPy archives: `train_images`, `train_labels`, `val_`, `test_` as MedMNIST has them, or `images` and `labels`.
+
+Beside them may stand `names` (one per image) and `label_names` (one per column of labels).
+"""
 
 from __future__ import annotations
 
@@ -156,7 +159,7 @@ def _measured(values: np.ndarray, window: tuple[float, float] | None) -> np.ndar
 
 
 def _labels(arrays: _Arrays, prefix: str, n: int) -> list[dict[str, str | float | None]]:
-    """One label as `label`, several as `label_0`, `label_1` and so on."""
+    """One label as `label`, several by the names in the array `label_names`, else as `label_0`, `label_1` and so on."""
     name = f"{prefix}labels"
     if name not in arrays.names:
         return [{} for _ in range(n)]
@@ -167,8 +170,20 @@ def _labels(arrays: _Arrays, prefix: str, n: int) -> list[dict[str, str | float 
             hint="one row per image is needed",
         )
     columns = labels.reshape(n, -1)
-    names = ["label"] if columns.shape[1] == 1 else [f"label_{k}" for k in range(columns.shape[1])]
+    names = _label_names(arrays, columns.shape[1])
     return [{key: _plain(value) for key, value in zip(names, row, strict=True)} for row in columns.tolist()]
+
+
+def _label_names(arrays: _Arrays, n_labels: int) -> list[str]:
+    if "label_names" in arrays.names:
+        said = [str(_plain(name)) for name in _array(arrays, "label_names").ravel().tolist()]
+        if len(said) != n_labels or len(set(said)) < n_labels:
+            raise InputError(
+                f"the array label_names holds {len(set(said))} names for {n_labels} labels",
+                hint="one name per column of labels is needed",
+            )
+        return said
+    return ["label"] if n_labels == 1 else [f"label_{k}" for k in range(n_labels)]
 
 
 def _plain(value: Any) -> str | float | None:
