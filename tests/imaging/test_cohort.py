@@ -9,7 +9,7 @@ from iatros.core.errors import OutcomeError, RequestError, SplitError, UnknownNa
 from iatros.imaging.cohort import open_cohort, subgroup_labels, subject_codes
 from iatros.imaging.requests import TrainRequest
 from iatros.imaging.schema import Collection, ImageRecord, Refused
-from iatros.imaging.sides import development_sides, plan
+from iatros.imaging.sides import development_sides, member_sides, plan
 
 REQUEST = TrainRequest(images="images")
 
@@ -148,6 +148,27 @@ def test_sites_are_left_out_in_turn():
     assert {part.name: len(part.test) for part in whole.parts} == {"north": 90, "south": 70, "east": 40}
     with pytest.raises(RequestError, match="needs the hospital"):
         plan(open_cohort(many(), REQUEST), TrainRequest(images="images", validation="site"))
+
+
+def test_members_of_an_ensemble_tune_on_other_patients_and_never_learn_from_calibration():
+    found = many(900, subject=[f"p{k // 3}" for k in range(900)])
+    cohort = open_cohort(found, REQUEST)
+    sides = development_sides(cohort, np.arange(900), 0, given=False)
+    drawn = [member_sides(cohort, sides, k, 0, given=False) for k in range(5)]
+    assert np.array_equal(drawn[0][0], sides.train)
+    assert np.array_equal(drawn[0][1], sides.tuning)
+    for train, tuning in drawn:
+        patients = side_of_patients(cohort, [train, tuning, sides.calibration])
+        assert sum(map(len, patients)) == len(set.union(*patients)) == 300
+        assert len(tuning) == pytest.approx(len(sides.tuning), abs=6)
+    assert len({tuple(tuning) for _, tuning in drawn}) == 5
+    learned = np.unique(np.concatenate([train for train, _ in drawn]))
+    assert len(learned) > 0.99 * (900 - len(sides.calibration))
+    named = member_sides(cohort, sides, 3, 0, given=True)
+    assert np.array_equal(named[0], sides.train)
+    few = open_cohort(many(40), REQUEST)
+    shared = development_sides(few, np.arange(40), 3, given=False)
+    assert np.array_equal(member_sides(few, shared, 1, 0, given=False)[0], shared.train)
 
 
 def test_too_few_for_two_sides_share_one_and_it_is_said():

@@ -24,7 +24,7 @@ from iatros.imaging.heads import n_outputs, predictions
 from iatros.imaging.patients import patient_columns, patient_frame
 from iatros.imaging.prepared import Prepared
 from iatros.imaging.requests import AUGMENTATIONS, TrainRequest
-from iatros.imaging.sides import DevelopmentSides, development_sides
+from iatros.imaging.sides import DevelopmentSides, development_sides, member_sides
 
 Conformal = ConformalSet | ConformalInterval | None
 
@@ -104,9 +104,12 @@ def develop(
     given: bool,
 ) -> Developed:
     """Train every candidate on `rows`, keep the best on their tuning side, and calibrate it on another side."""
-    sides = development_sides(cohort, rows, task_seed(request.seed, f"{key}-sides"), given=given)
+    seed = task_seed(request.seed, f"{key}-sides")
+    sides = development_sides(cohort, rows, seed, given=given)
+    named = given and cohort.split is not None
+    members = [member_sides(cohort, sides, k, seed, given=named) for k in range(request.ensemble)]
     trained = tuple(
-        _train(cohort, sides, candidate, prepared, request, context, key) for candidate, prepared in wanted
+        _train(cohort, members, candidate, prepared, request, context, key) for candidate, prepared in wanted
     )
     chosen = max(trained, key=lambda one: one.score)
     raw = predictions(cohort.objective, cohort.targets, chosen.logits(sides.calibration))
@@ -138,24 +141,27 @@ def settings(cohort: Cohort, request: TrainRequest, seed: int) -> Settings:
 
 def _train(
     cohort: Cohort,
-    sides: DevelopmentSides,
+    sides: list[tuple[np.ndarray, np.ndarray]],
     candidate: Candidate,
     prepared: Prepared,
     request: TrainRequest,
     context: Context,
     key: str,
 ) -> Trained:
-    encoder, table = _table(cohort, sides, candidate, request)
-    labels = cohort.training_labels()
-    data = TrainingData(
-        inputs=prepared.arrays,
-        y=labels[prepared.owner],
-        train=prepared.rows_of(sides.train),
-        tuning=prepared.rows_of(sides.tuning),
-        table=None if table is None else table[prepared.owner],
+    """The networks of one candidate; `sides` are the training and tuning rows of each."""
+    encoder, table = _table(
+        cohort, np.unique(np.concatenate([train for train, _ in sides])), candidate, request
     )
+    labels = cohort.training_labels()
     members = []
-    for number in range(request.ensemble):
+    for number, (train, tuning) in enumerate(sides):
+        data = TrainingData(
+            inputs=prepared.arrays,
+            y=labels[prepared.owner],
+            train=prepared.rows_of(train),
+            tuning=prepared.rows_of(tuning),
+            table=None if table is None else table[prepared.owner],
+        )
         asked = settings(cohort, request, task_seed(request.seed, f"{key}-{candidate.name}-{number}"))
         said = (
             candidate.name
@@ -185,7 +191,7 @@ def _folder(checkpoint: Path | None, name: str) -> Path | None:
 
 
 def _table(
-    cohort: Cohort, sides: DevelopmentSides, candidate: Candidate, request: TrainRequest
+    cohort: Cohort, train: np.ndarray, candidate: Candidate, request: TrainRequest
 ) -> tuple[TableEncoder | None, np.ndarray | None]:
     """The patient table of a fusion network, encoded by what the training rows hold."""
     if candidate.name != "fusion":
@@ -193,7 +199,7 @@ def _table(
     labels = tuple(target.name for target in cohort.targets)
     columns = patient_columns(cohort.records, request.features, (*labels, *request.subgroup))
     frame = patient_frame(cohort.records, columns)
-    encoder = fit_table_encoder(frame, sides.train)
+    encoder = fit_table_encoder(frame, train)
     return encoder, encoder.apply(frame)
 
 

@@ -109,7 +109,13 @@ class TrainRequest(_ReadsImages, _ReadsLabels):
     ema: float = Field(
         0.995, ge=0.0, lt=1.0, description="decay of the moving average of the weights; 0 switches off"
     )
-    ensemble: int = Field(1, ge=1, le=20, description="networks trained from different seeds and averaged")
+    ensemble: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="networks averaged, from different seeds and, unless the source names the sides, with other "
+        "patients choosing the epoch",
+    )
     int8: bool = Field(
         True, description="also store the network in 8-bit integers, and measure what that costs"
     )

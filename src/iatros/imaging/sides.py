@@ -118,6 +118,27 @@ def development_sides(cohort: Cohort, rows: np.ndarray, seed: int, *, given: boo
     return _drawn(cohort, rows, seed)
 
 
+def member_sides(
+    cohort: Cohort, sides: DevelopmentSides, number: int, seed: int, *, given: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that member `number` of an ensemble learns from, and rows that choose its epoch.
+
+    Members after the first draw their tuning patients anew, so that together they learn from nearly all; not where
+    the source names the sides, nor where the tuning patients calibrate as well.
+    """
+    if number == 0 or given or sides.note:
+        return sides.train, sides.tuning
+    pool = np.sort(np.concatenate([sides.train, sides.tuning]))
+    train, tuning = split_held_out(
+        len(pool),
+        groups=cohort.groups[pool],
+        strata=cohort.strata(pool),
+        fraction=len(sides.tuning) / len(pool),
+        seed=task_seed(seed, f"member-{number}"),
+    )
+    return pool[train], pool[tuning]
+
+
 def _given(cohort: Cohort, rows: np.ndarray, seed: int) -> DevelopmentSides:
     assert cohort.split is not None
     side = cohort.split[rows]
