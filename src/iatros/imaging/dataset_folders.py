@@ -15,7 +15,7 @@ from iatros.core.storage import write_file
 from iatros.imaging.simulation import COLUMNS, PROPERTIES, write_radiographs, write_ultrasound
 
 N_SIMULATED = 1500
-N_ULTRASOUND = 12_000
+N_ULTRASOUND = 16_000
 _SEED = 2026
 _MANIFEST = ("path", "mask", "subject_id")
 

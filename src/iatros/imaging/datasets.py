@@ -56,7 +56,7 @@ CARDS = Cards(
         ),
         Card(
             name="simulated-ultrasound",
-            title="Simulated breast ultrasound, 12,000 at 128 px, with seven properties of the mass (no patients)",
+            title="Simulated breast ultrasound, 16,000 at 128 px, with seven properties of the mass (no patients)",
             domain="imaging",
             page="",
             licence="Apache-2.0",

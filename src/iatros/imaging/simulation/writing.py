@@ -56,7 +56,7 @@ def write_npz(
     return write_file(path, content.getvalue(), overwrite=True)
 
 
-def write_ultrasound(path: Path | str, n: int = 12_000, seed: int = 0) -> Path:
+def write_ultrasound(path: Path | str, n: int = 16_000, seed: int = 0) -> Path:
     """An archive of `images` (n, 128, 128), `labels` (n, 7) and their `label_names`, see `simulate_ultrasound`."""
     found = simulate_ultrasound(n, seed)
     content = io.BytesIO()
