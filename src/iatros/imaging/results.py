@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from iatros.core.context import Context
-from iatros.core.metrics import evaluate
+from iatros.core.metrics import Metric, evaluate
 from iatros.core.pooling import mean_over_sites, pool
 from iatros.core.task import Target
 from iatros.imaging import DOMAIN
@@ -67,6 +67,7 @@ def training_result(run: Validated, stored: Stored, context: Context) -> dict[st
             "cross_fitted": False,
             **parts["calibration"],
         },
+        "folds": _folds(run),
         "chosen_thresholds": _thresholds(run),
         "prevalence": shift,
         "slices": _levels(run, shown) if target.task in _POOLED and len(cohort.targets) == 1 else None,
@@ -149,15 +150,7 @@ def _by_split(
     target = cohort.targets[0]
     table, found = {}, []
     for judged in run.judged:
-        y = np.asarray(cohort.y[0])[judged.rows]
-        one = evaluate(
-            target,
-            y,
-            judged.answers[0].prediction,
-            groups=cohort.groups[judged.rows],
-            confidence_level=request.confidence_level,
-            seed=request.seed,
-        )
+        one = _of_part(run, judged)
         sizes = cohort.sizes(judged.rows)
         found.append(one)
         table[judged.name] = {
@@ -172,6 +165,35 @@ def _by_split(
     }
     means = documents({name: mean_over_sites([one[name] for one in found]) for name in found[0]})
     return {"site": means, "site_pooled": metrics}, table, pooled
+
+
+def _of_part(run: Validated, judged: Judged) -> dict[str, Metric]:
+    """The metrics of the first target among the rows of one part."""
+    cohort, request = run.cohort, run.request
+    return evaluate(
+        cohort.targets[0],
+        np.asarray(cohort.y[0])[judged.rows],
+        judged.answers[0].prediction,
+        groups=cohort.groups[judged.rows],
+        confidence_level=request.confidence_level,
+        seed=request.seed,
+    )
+
+
+def _folds(run: Validated) -> list[dict[str, Any]] | None:
+    """Each fold of a cross-validation by itself: its size and the metric that models are chosen by."""
+    if run.plan.split != "cross_validation" or len(run.cohort.targets) > 1:
+        return None
+    name = DOMAIN.metrics[run.cohort.targets[0].task][0]
+    return [
+        {
+            "fold": number,
+            "n": len(judged.rows),
+            "metric": name,
+            **{name: _of_part(run, judged)[name].document()},
+        }
+        for number, judged in enumerate(run.judged, start=1)
+    ]
 
 
 def _sides(run: Validated, shown: Judged) -> dict[str, np.ndarray]:

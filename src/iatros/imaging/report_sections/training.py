@@ -66,8 +66,26 @@ def training_section(result: Result) -> Section:
         Grid(tuple(charts)) if charts else None,
         note,
         None if histories else result.absent("history"),
+        _folds(result),
     )
     return Section("Network and training", found, "training")
+
+
+def _folds(result: Result) -> Table | None:
+    """Each fold of a cross-validation by itself."""
+    folds = [one for one in result.items("folds") if isinstance(one, Mapping)]
+    if not folds:
+        return None
+    metric = str(folds[0].get("metric"))
+    rows = tuple(
+        Row((count(one.get("fold")), count(one.get("n")), estimate(one.get(metric), metric))) for one in folds
+    )
+    foot = (
+        "Each fold is judged by a network developed on the others; the numbers elsewhere are of all together."
+    )
+    return Table(
+        ("Fold", "Images", metric_words(metric).label), rows, caption="Fold by fold", foot=foot, right=(1, 2)
+    )
 
 
 def _facts(result: Result) -> tuple[tuple[str, str], ...]:
