@@ -13,7 +13,7 @@ turn), `models` (`comparison.compare`), `splits`, `flow`, `thresholds`, `chosen_
 * `characteristics`: `characteristics.characteristics`, by side.
 * `prevalence`: `sides` and `sites` (`prevalence.prevalence_of`), `consequences` (`prevalence.consequences`).
 * `history`: a list of `name`, `metric`, `best_epoch`, `epochs` (`Fitted.history`), the kept network first.
-* `folds`: `fold` (from 1), `n`, `metric` and the metric of that name, of a cross-validation.
+* `folds`, of a cross-validation: `metric`, its `mean`, and `each`: `fold` (from 1), `n` and the metric by its name.
 * `operating_points`, `classes`, `confusion`, `labels`: parts of `evaluation.evidence` and `evidence_of_labels`.
 * `slices`: `levels.slice_and_study`; `examples` in it are `truth`, `prediction`, `weights` (one per slice).
 * `leakage`: the document of `leakage.audit_images`, with `border` and `metadata` (`leakage.border_baseline`, ...).

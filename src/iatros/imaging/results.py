@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -180,20 +181,22 @@ def _of_part(run: Validated, judged: Judged) -> dict[str, Metric]:
     )
 
 
-def _folds(run: Validated) -> list[dict[str, Any]] | None:
-    """Each fold of a cross-validation by itself: its size and the metric that models are chosen by."""
+def _folds(run: Validated) -> dict[str, Any] | None:
+    """The metric that models are chosen by in `each` fold of a cross-validation, and its `mean`.
+
+    The numbers over all images together also compare images of different folds, whose networks are scaled each in its
+    own way; the mean over folds does not (Airola et al., 2011).
+    """
     if run.plan.split != "cross_validation" or len(run.cohort.targets) > 1:
         return None
     name = DOMAIN.metrics[run.cohort.targets[0].task][0]
-    return [
-        {
-            "fold": number,
-            "n": len(judged.rows),
-            "metric": name,
-            **{name: _of_part(run, judged)[name].document()},
-        }
-        for number, judged in enumerate(run.judged, start=1)
+    found = [_of_part(run, judged)[name] for judged in run.judged]
+    each = [
+        {"fold": number, "n": len(judged.rows), name: one.document()}
+        for number, (judged, one) in enumerate(zip(run.judged, found, strict=True), start=1)
     ]
+    mean = replace(mean_over_sites(found), interval=f"errors within each of {len(found)} folds")
+    return {"metric": name, "mean": mean.document(), "each": each}
 
 
 def _sides(run: Validated, shown: Judged) -> dict[str, np.ndarray]:

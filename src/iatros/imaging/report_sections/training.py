@@ -72,19 +72,26 @@ def training_section(result: Result) -> Section:
 
 
 def _folds(result: Result) -> Table | None:
-    """Each fold of a cross-validation by itself."""
-    folds = [one for one in result.items("folds") if isinstance(one, Mapping)]
-    if not folds:
+    """Each fold of a cross-validation by itself, and their mean."""
+    folds = result.mapping("folds")
+    each = [one for one in folds.get("each") or [] if isinstance(one, Mapping)]
+    if not each:
         return None
-    metric = str(folds[0].get("metric"))
-    rows = tuple(
-        Row((count(one.get("fold")), count(one.get("n")), estimate(one.get(metric), metric))) for one in folds
-    )
+    metric = str(folds.get("metric"))
+    rows = [
+        Row((count(one.get("fold")), count(one.get("n")), estimate(one.get(metric), metric))) for one in each
+    ]
+    rows.append(Row(("mean", "", estimate(folds.get("mean"), metric)), "strong"))
     foot = (
-        "Each fold is judged by a network developed on the others; the numbers elsewhere are of all together."
+        "Each fold is judged by a network developed on the others. The numbers elsewhere are of all images together, "
+        "and so also compare images that different networks have answered; the mean over folds does not."
     )
     return Table(
-        ("Fold", "Images", metric_words(metric).label), rows, caption="Fold by fold", foot=foot, right=(1, 2)
+        ("Fold", "Images", metric_words(metric).label),
+        tuple(rows),
+        caption="Fold by fold",
+        foot=foot,
+        right=(1, 2),
     )
 
 
