@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iatros.app.outputs import csv_text, safe_cell, write_table
+from iatros.app.outputs import write_table
+from iatros.core.delimited import csv_text, safe_cell
 from iatros.core.errors import ConflictError, StorageError
 
 
