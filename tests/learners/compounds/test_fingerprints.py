@@ -109,6 +109,12 @@ def test_what_cannot_be_read_has_no_row_and_a_reason(batch: int, monkeypatch: py
     assert "C1CC" not in str(raised.value.document())
 
 
+def test_words_after_a_structure_do_not_make_it_one() -> None:
+    found = compute(["CO poisoning", " CO ", "C[C@H](O)F |&1:1|"])
+    assert found.rows.tolist() == [1, 2]
+    assert np.array_equal(found.values[0], compute(["CO"]).values[0])
+
+
 def test_nothing_readable_is_an_empty_table() -> None:
     found = compute(["x", "y"], Fingerprint("morgan", n_bits=128))
     assert found.values.shape == (0, 2)

@@ -112,7 +112,7 @@ def compute(
     ((1, 2), {1: 'not a valid SMILES'})
     """
     fingerprint = fingerprint or Fingerprint()
-    version = _rdkit_version()
+    version = rdkit_version()
     batches = [list(smiles[start : start + BATCH]) for start in range(0, len(smiles), BATCH)]
     keys = [FeatureStore.key(version, asdict(fingerprint), batch) for batch in batches] if store else []
     found: list[Any] = [store.find(key) for key in keys] if store else [None] * len(batches)
@@ -148,16 +148,23 @@ def require(features: Features, smiles: Sequence[str]) -> np.ndarray:
 def compute_batch(fingerprint: Fingerprint, smiles: Sequence[str]) -> dict[str, np.ndarray]:
     """`values` of the compounds that were read and `rows`, their places; what an engine's worker runs."""
     Chem = _rdkit("Chem")
-    lines, rows = [], []
+    molecules, rows = [], []
     with _rdkit("rdBase").BlockLogs():
-        calculate = _calculator(fingerprint)
         for place, text in enumerate(smiles):
-            molecule = Chem.MolFromSmiles(text) if isinstance(text, str) else None
+            # RDKit takes what follows a space for a name, so that "CO poisoning" would be methanol.
+            first, _, rest = text.strip().partition(" ")
+            molecule = Chem.MolFromSmiles(first) if not rest or rest.lstrip().startswith("|") else None
             if molecule is not None and molecule.GetNumAtoms():
-                lines.append(calculate(molecule))
+                molecules.append(molecule)
                 rows.append(place)
-    values = np.stack(lines) if lines else _empty(fingerprint)
+        values = of_molecules(fingerprint, molecules)
     return {"values": values, "rows": np.array(rows, dtype=np.int64)}
+
+
+def of_molecules(fingerprint: Fingerprint, molecules: Sequence[Any]) -> np.ndarray:
+    """The values of molecules that RDKit has read already, one line for each; nan where a descriptor has no value."""
+    calculate = _calculator(fingerprint)
+    return np.stack([calculate(one) for one in molecules]) if molecules else _empty(fingerprint)
 
 
 def feature_names(fingerprint: Fingerprint) -> tuple[str, ...]:
@@ -264,5 +271,6 @@ def _rdkit(name: str) -> Any:
         ) from error
 
 
-def _rdkit_version() -> str:
+def rdkit_version() -> str:
+    """The version of RDKit, which is part of what its fingerprints mean."""
     return str(_rdkit("rdBase").rdkitVersion)
