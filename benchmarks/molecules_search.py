@@ -206,7 +206,7 @@ def prepared(fingerprint: Fingerprint, batch: list[str]) -> np.ndarray:
     from rdkit import rdBase
 
     from iatros.learners.compounds.fingerprints import of_molecules
-    from iatros.molecules.curation.parsing import NotAMolecule, parse
+    from iatros.molecules.curation.parsing import parse
     from iatros.molecules.curation.standardising import Rules, standardise
 
     molecules = []
@@ -214,7 +214,7 @@ def prepared(fingerprint: Fingerprint, batch: list[str]) -> np.ndarray:
         for text in batch:
             try:
                 molecules.append(standardise(parse(text), Rules()).mol)
-            except NotAMolecule:
+            except ValueError:  # what is no molecule, with its reason
                 continue
         return of_molecules(fingerprint, molecules)
 

@@ -163,8 +163,14 @@ def compute_batch(fingerprint: Fingerprint, smiles: Sequence[str]) -> dict[str, 
 
 def of_molecules(fingerprint: Fingerprint, molecules: Sequence[Any]) -> np.ndarray:
     """The values of molecules that RDKit has read already, one line for each; nan where a descriptor has no value."""
-    calculate = _calculator(fingerprint)
-    return np.stack([calculate(one) for one in molecules]) if molecules else _empty(fingerprint)
+    lines = list(map(_calculator(fingerprint), molecules))
+    if not lines:
+        return _empty(fingerprint)
+    if fingerprint.kind not in BIT_KINDS:
+        return np.stack(lines)
+    width = n_words(fingerprint.n_bits) * 8  # what a line lacks to whole words is zeros: those of MACCS
+    words = np.frombuffer(b"".join(line.ljust(width, b"\0") for line in lines), dtype="<u8")
+    return words.reshape(len(lines), -1).astype(np.uint64)
 
 
 def feature_names(fingerprint: Fingerprint) -> tuple[str, ...]:
@@ -194,19 +200,20 @@ def _empty(fingerprint: Fingerprint) -> np.ndarray:
 
 
 def _calculator(fingerprint: Fingerprint) -> Any:
-    """A function from a molecule to its line of values."""
+    """A function from a molecule to its line of values, or to bytes for the kinds of bits."""
     kind = fingerprint.kind
+    as_bytes = _rdkit("DataStructs").BitVectToBinaryText
     if "morgan" in kind:
         return _circular(fingerprint)
     if kind == "avalon":
         avalon = _rdkit("Avalon.pyAvalonTools").GetAvalonFP
-        return lambda molecule: _bits(avalon(molecule, fingerprint.n_bits))
+        return lambda molecule: as_bytes(avalon(molecule, fingerprint.n_bits))
     if kind == "avalon-counts":
         counts = _rdkit("Avalon.pyAvalonTools").GetAvalonCountFP
         return lambda molecule: _counted(counts(molecule, fingerprint.n_bits), fingerprint.n_bits)
     if kind == "maccs":
         maccs = _rdkit("Chem.rdMolDescriptors").GetMACCSKeysFingerprint
-        return lambda molecule: _bits(maccs(molecule))
+        return lambda molecule: as_bytes(maccs(molecule))
     if kind == "erg":
         erg = _rdkit("Chem.rdReducedGraphs").GetErGFingerprint
         return lambda molecule: np.asarray(erg(molecule), dtype=np.float32)
@@ -223,15 +230,11 @@ def _circular(fingerprint: Fingerprint) -> Any:
         atomInvariantsGenerator=module.GetMorganFeatureAtomInvGen() if features else None,
     )
     if fingerprint.kind in BIT_KINDS:
-        return lambda molecule: _bits(generator.GetFingerprint(molecule))
+        as_bytes, calculate = _rdkit("DataStructs").BitVectToBinaryText, generator.GetFingerprint
+        return lambda molecule: as_bytes(calculate(molecule))
     return lambda molecule: np.minimum(generator.GetCountFingerprintAsNumPy(molecule), _MOST).astype(
         np.uint16
     )
-
-
-def _bits(vector: Any) -> np.ndarray:
-    content = _rdkit("DataStructs").BitVectToBinaryText(vector)
-    return np.frombuffer(content.ljust(-(-len(content) // 8) * 8, b"\0"), dtype="<u8").astype(np.uint64)
 
 
 def _counted(vector: Any, n_bits: int) -> np.ndarray:
