@@ -17,5 +17,12 @@ DOMAIN = Domain(
             "iatros.molecules.curating:curate",
             writes="documents",
         ),
+        Action(
+            "neighbours",
+            "the known compounds that are most similar to one",
+            "iatros.molecules.requests:NeighboursRequest",
+            "iatros.molecules.neighbours:neighbours",
+            writes="table",
+        ),
     ),
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainSerializer, model_validator
 from pydantic.config import JsonDict
 
 from iatros.core.request import CompoundsRef, Names, Request
@@ -15,6 +15,8 @@ _COMPOUNDS = (
     "also a DataFrame, a list of SMILES or InChI, or a list of rows"
 )
 ALERTS = ("pains", "brenk", "nih", "moses")
+StructureRef = Annotated[str, PlainSerializer(lambda _: "one structure")]
+"""SMILES or InChI. Serialises to words without it: structures can be secret, and requests are logged."""
 Unit = Literal["M", "mM", "uM", "nM", "pM", "p", "none", "class"]
 
 
@@ -104,3 +106,34 @@ class CurateRequest(_ReadsCompounds, _ReadsMeasurements):
         if unknown:
             raise ValueError(f"alerts: no set is called {', '.join(unknown)}")
         return self
+
+
+class NeighboursRequest(Request):
+    """The known compounds that are most similar to one.
+
+    Similar is what has a large Tanimoto similarity of fingerprints; the search is exact. A file is indexed the first
+    time that it is searched; the index is kept and used until the file changes.
+    """
+
+    structure: StructureRef = Field(
+        description="the compound, as SMILES or InChI", json_schema_extra=_POSITIONAL
+    )
+    library: CompoundsRef = Field(description=f"where to search: {_COMPOUNDS}", json_schema_extra=_POSITIONAL)
+    smiles: str | None = Field(
+        None,
+        description="the column of the library with the structure; where not given, one whose name says so",
+    )
+    identifier: str | None = Field(
+        None,
+        description="the column (SDF: data field) of the library that names the compound; where not given, one whose "
+        "name says so",
+    )
+    k: int = Field(10, ge=1, le=10_000, description="how many compounds to show at most")
+    threshold: float = Field(
+        0.0, ge=0.0, le=1.0, description="the least similarity of a compound that is shown"
+    )
+    fingerprint: Literal["morgan", "feature-morgan", "avalon", "maccs"] = Field(
+        "morgan",
+        description="what is compared: circular environments (morgan: atoms as they are; feature-morgan: what they "
+        "do), paths and rings (avalon), or 166 substructures (maccs)",
+    )

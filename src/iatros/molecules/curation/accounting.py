@@ -56,7 +56,7 @@ class Tally:
         if one.refusal:
             return self._refused(one)
         assert one.structure is not None
-        self.changes.update(change.partition(" ")[0] for change in one.structure.changes)
+        self.changes.update(map(_kind, one.structure.changes))
         if one.remark:
             self.remarks[one.remark] += 1
         return READ
@@ -130,6 +130,13 @@ class Tally:
             "median_spread": round(statistics.median(self.spreads), 6) if self.spreads else None,
             "n_conflicts": self.n_conflicts,
         }
+
+
+def _kind(change: str) -> str:
+    """A change without what it was in this molecule."""
+    if change.startswith("removed "):
+        return "fragments removed"
+    return "copies removed" if change.endswith("copies kept") else change
 
 
 def tables(ledger: Ledger, *, measured: bool) -> dict[str, Content]:

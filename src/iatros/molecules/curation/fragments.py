@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rdkit import Chem
 
 INORGANIC_CARBON = (
-    "C",  # bare carbon, as in a metal carbide
     "[C-]#[O+]",
     "O=C=O",
     "O=C([O-])[O-]",
@@ -28,12 +28,16 @@ INORGANIC_CARBON = (
     "N=C=S",
     "N#CC#N",
 )
-"""Carbon compounds that are counted as inorganic: oxides, carbonates, cyanides, cyanates; methane is not one."""
+"""Carbon compounds that are counted as inorganic: oxides, carbonates, cyanides, cyanates; so is bare carbon."""
 
 NONMETALS = frozenset(
     (1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 51, 52, 53, 54, 85, 86)
 )
 SALT_FORMERS = frozenset((3, 4, 11, 12, 19, 20, 37, 38, 55, 56, 87, 88))
+
+
+_CARBON = re.compile(r"\[\d*[Cc](?![a-z])|C(?!l)|c")
+_OTHER_BRACKETS = re.compile(r"\[(?!\d*[Cc](?![a-z]))[^\]]*\]")
 
 
 class Parent(NamedTuple):
@@ -42,6 +46,7 @@ class Parent(NamedTuple):
     said more about stereo than SMILES can."""
 
     mol: Any
+    smiles: str
     removed: tuple[str, ...]
     copies: int
     rival: bool
@@ -49,50 +54,60 @@ class Parent(NamedTuple):
     enhanced: bool
 
 
-def parent(mol: Any) -> Parent | None:
-    """The compound in `mol`; None where no part of it is organic.
+def parent(mol: Any, smiles: str) -> Parent | None:
+    """The compound in `mol`, whose SMILES is given; None where no part of it is organic.
 
     Of several, the one with the most heavy atoms, then the heaviest, then the first by SMILES: the order in
     which the parts are written never matters. A removed part rivals the compound where it is another organic
     one with at least half of its heavy atoms.
     """
     enhanced = bool(mol.GetStereoGroups())
+    if "." not in smiles:
+        organic = is_organic(mol, smiles)
+        return Parent(mol, smiles, (), 1, False, False, enhanced) if organic else None
     parts = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
-    if len(parts) == 1:
-        return Parent(mol, (), 1, False, False, enhanced) if is_organic(mol) else None
-    ranked = sorted((_rank(part), place) for place, part in enumerate(parts) if is_organic(part))
+    written = [Chem.MolToSmiles(part) for part in parts]
+    ranked = sorted(
+        (_rank(part, text), place)
+        for place, (part, text) in enumerate(zip(parts, written, strict=True))
+        if is_organic(part, text)
+    )
     if not ranked:
         return None
-    (heavy, _, smiles), best = ranked[0]
-    written = [Chem.MolToSmiles(part) for part in parts]
-    rivals = [rank for rank, _ in ranked if rank[2] != smiles and 2 * rank[0] <= heavy]
+    (heavy, _, kept_smiles), best = ranked[0]
     kept = parts[best]
     Chem.SanitizeMol(kept)
+    removed = tuple(sorted({*written} - {kept_smiles}))
+    rivals = [rank for rank, _ in ranked if rank[2] != kept_smiles and 2 * rank[0] <= heavy]
     metal = any(
         atom.GetAtomicNum() not in NONMETALS | SALT_FORMERS
-        for place in range(len(parts))
+        for place, part in enumerate(parts)
         if place != best
-        for atom in parts[place].GetAtoms()
+        for atom in part.GetAtoms()
     )
-    removed = tuple(sorted({*written} - {smiles}))
-    return Parent(kept, removed, written.count(smiles), bool(rivals), metal, enhanced)
+    return Parent(kept, kept_smiles, removed, written.count(kept_smiles), bool(rivals), metal, enhanced)
 
 
-def _rank(part: Any) -> tuple[int, float, str]:
+def _rank(part: Any, smiles: str) -> tuple[int, float, str]:
     """Most heavy atoms first, then the heaviest, then by SMILES: smaller is better."""
     weight = sum(atom.GetMass() + atom.GetTotalNumHs() * 1.008 for atom in part.GetAtoms())
-    return -part.GetNumHeavyAtoms(), -round(weight, 3), Chem.MolToSmiles(part)
+    return -part.GetNumHeavyAtoms(), -round(weight, 3), smiles
 
 
-def is_organic(mol: Any) -> bool:
+def is_organic(mol: Any, smiles: str) -> bool:
     """Whether `mol` holds carbon and is not one of the small carbon compounds of inorganic chemistry."""
-    if not any(atom.GetAtomicNum() == 6 for atom in mol.GetAtoms()):
+    if not has_carbon(smiles):
         return False
     if mol.GetNumHeavyAtoms() > 4:
         return True
     if mol.GetNumAtoms() == 1:
         return bool(mol.GetAtomWithIdx(0).GetTotalNumHs())
-    return Chem.MolToSmiles(mol) not in _inorganic()
+    return smiles not in _inorganic()
+
+
+def has_carbon(smiles: str) -> bool:
+    """Whether canonical SMILES name an atom of carbon."""
+    return bool(_CARBON.search(_OTHER_BRACKETS.sub("", smiles)))
 
 
 def bound_metals(mol: Any) -> tuple[bool, str]:
@@ -115,4 +130,4 @@ def bound_metals(mol: Any) -> tuple[bool, str]:
 
 @lru_cache(maxsize=1)
 def _inorganic() -> frozenset[str]:
-    return frozenset(Chem.CanonSmiles(smiles) for smiles in INORGANIC_CARBON if smiles != "C")
+    return frozenset(Chem.CanonSmiles(smiles) for smiles in INORGANIC_CARBON)

@@ -9,15 +9,18 @@ from typing import Any, NamedTuple
 from rdkit import Chem
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
-from iatros.molecules.curation.fragments import Parent, bound_metals, parent
+from iatros.molecules.curation.fragments import Parent, bound_metals, has_carbon, parent
 from iatros.molecules.curation.parsing import StructureError
 
 MAX_ROUNDS = 5
 """Rounds of standardisation after which a structure that still changes is refused."""
 MAX_TAUTOMERS = 200
 MAX_TRANSFORMS = 400
-NORMALISED = frozenset((15, 16, 33, 34, 51, 52))
 USUAL_ELEMENTS = frozenset((1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53))
+
+
+_MARKS = "[*~"
+"""SMILES without these hold neither charges, metals, isotopes and radicals nor open places and queries."""
 
 
 class Standard(NamedTuple):
@@ -57,10 +60,12 @@ def standardise(mol: Any, rules: Rules) -> Standard:
     >>> standardise(Chem.MolFromSmiles("CC(=O)[O-].[Na+]"), Rules()).smiles
     'CC(=O)O'
     """
-    _refuse_indefinite(mol)
+    smiles = Chem.MolToSmiles(mol)
     changes: dict[str, None] = {}
-    mol = _without_metal(mol, changes)
-    found = parent(mol)
+    if any(mark in smiles for mark in _MARKS):
+        _refuse_indefinite(mol)
+        mol, smiles = _without_metal(mol, smiles, changes)
+    found = parent(mol, smiles)
     if found is None:
         raise StructureError("no organic fragment")
     mol = found.mol
@@ -71,25 +76,27 @@ def standardise(mol: Any, rules: Rules) -> Standard:
         changes[f"removed {'.'.join(found.removed)}"] = None
     if found.copies > 1:
         changes[f"one of {found.copies} copies kept"] = None
-    smiles = Chem.MolToSmiles(mol)
+    smiles = found.smiles
     for _ in range(MAX_ROUNDS):
         mol, smiles, again = _round(mol, smiles, rules, changes)
         if not again:
-            return Standard(mol, smiles, tuple(changes), _flags(mol, found))
+            return Standard(mol, smiles, tuple(changes), _flags(mol, smiles, found))
     raise StructureError("its standard form keeps changing when it is standardised again")
 
 
-def _without_metal(mol: Any, changes: dict[str, None]) -> Any:
-    """`mol` with the metals of salts that are drawn with bonds as ions of their own."""
+def _without_metal(mol: Any, smiles: str, changes: dict[str, None]) -> tuple[Any, str]:
+    """`mol` and its SMILES, with the metals of salts that are drawn with bonds as ions of their own."""
     bound, symbol = bound_metals(mol)
-    if bound and not symbol:
+    if not bound or not has_carbon(smiles):
+        return mol, smiles
+    if not symbol:
         mol = _tools().metals.Disconnect(mol)
         changes["metal detached"] = None
         still, symbol = bound_metals(mol)
         symbol = symbol or ("a metal" if still else "")
     if symbol:
-        raise StructureError(f"a complex of {symbol}: its ligand alone would be another compound")
-    return mol
+        raise StructureError(f"metal complex: of {symbol}, and its ligand alone would be another compound")
+    return mol, Chem.MolToSmiles(mol)
 
 
 def _round(mol: Any, smiles: str, rules: Rules, changes: dict[str, None]) -> tuple[Any, str, bool]:
@@ -99,7 +106,7 @@ def _round(mol: Any, smiles: str, rules: Rules, changes: dict[str, None]) -> tup
     marks that no longer mean anything) reaches the next pass.
     """
     begun = smiles
-    for name, step in _steps(mol, rules):
+    for name, step in _steps(mol, smiles, rules):
         mol = step(mol)
         after = Chem.MolToSmiles(mol)
         if after != smiles:
@@ -113,17 +120,14 @@ def _round(mol: Any, smiles: str, rules: Rules, changes: dict[str, None]) -> tup
     return read, Chem.MolToSmiles(read), True
 
 
-def _steps(mol: Any, rules: Rules) -> list[tuple[str, Any]]:
+def _steps(mol: Any, smiles: str, rules: Rules) -> list[tuple[str, Any]]:
     """The steps that can change `mol`, in order."""
     tools = _tools()
-    atoms = list(mol.GetAtoms())
-    charged = any(atom.GetFormalCharge() for atom in atoms)
+    charged = "[" in smiles and any(atom.GetFormalCharge() for atom in mol.GetAtoms())
     steps = []
-    # What RDKit normalises has a charge, a heavier chalcogen or pnictogen, or nitrogen with five bonds.
-    if charged or any(
-        atom.GetAtomicNum() in NORMALISED or (atom.GetAtomicNum() == 7 and atom.GetTotalValence() > 3)
-        for atom in atoms
-    ):
+    # What RDKit normalises has a charge, a heavier chalcogen or pnictogen, or nitrogen with five bonds; all but
+    # sulfur and phosphorus stand in brackets.
+    if any(mark in smiles for mark in "[SsPp"):
         steps.append(("groups normalised", tools.normalizer.normalize))
     if charged:
         steps.append(("charges moved", tools.reionizer.reionize))
@@ -152,15 +156,15 @@ def _tools() -> _Tools:
 def _refuse_indefinite(mol: Any) -> None:
     for atom in mol.GetAtoms():
         if atom.GetAtomicNum() == 0 or atom.HasQuery():
-            raise StructureError("an open place (* or R) or a query: not one definite compound")
+            raise StructureError("not one definite compound: an open place (* or R) or a query atom")
     if any(bond.HasQuery() for bond in mol.GetBonds()):
-        raise StructureError("a query bond: not one definite compound")
+        raise StructureError("not one definite compound: a query bond")
 
 
-def _flags(mol: Any, found: Parent) -> tuple[str, ...]:
+def _flags(mol: Any, smiles: str, found: Parent) -> tuple[str, ...]:
     """What is unusual about a compound and no reason to refuse it."""
     isotopes = radical = element = False
-    for atom in mol.GetAtoms():
+    for atom in mol.GetAtoms() if "[" in smiles else ():
         isotopes = isotopes or atom.GetIsotope() != 0
         radical = radical or atom.GetNumRadicalElectrons() != 0
         element = element or atom.GetAtomicNum() not in USUAL_ELEMENTS
@@ -168,7 +172,7 @@ def _flags(mol: Any, found: Parent) -> tuple[str, ...]:
         "mixture": found.rival,
         "metal ion removed": found.metal,
         "isotopes": isotopes,
-        "charged": Chem.GetFormalCharge(mol) != 0,
+        "charged": "[" in smiles and Chem.GetFormalCharge(mol) != 0,
         "radical": radical,
         "unusual element": element,
         "stereo not given": _lacks_stereo(mol),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from iatros.core.errors import TableError
+from iatros.core.errors import RequestError, TableError
 from iatros.molecules.schema import Entry
 from iatros.molecules.sources.columns import Wanted
 
@@ -55,6 +55,8 @@ def _open_file(path: Path, wanted: Wanted, notes: list[str]) -> tuple[str, Itera
     if suffix in SDF_SUFFIXES:
         from iatros.molecules.sources.sdf import read_sdf
 
+        if wanted.smiles is not None:
+            raise RequestError("an SDF file holds structures as mol blocks, so smiles has no meaning here")
         return "sdf", read_sdf(path, wanted, notes)
     if suffix == ".parquet":
         from iatros.molecules.sources.frames import read_parquet

@@ -120,7 +120,7 @@ def _records(lines: Iterator[Line], delimiter: str) -> Iterator[tuple[int, list[
             cells: list[str] | None = line.text.split()
         elif '"' not in line.text:
             cells = [cell.strip() for cell in line.text.split(delimiter)]
-        elif not _is_open(line.text, delimiter):
+        elif "unexpected end" not in _fault(line.text, delimiter):
             cells = _cells(line.text, delimiter)
         else:
             cells, used = _closed(line, waiting, lines, delimiter, width)
@@ -151,19 +151,20 @@ def _closed(
         text = f"{text}\n{following.text}"
         if following.problem or len(text) > MAX_RECORD_CHARACTERS:
             return None, 0
-        if not _is_open(text, delimiter):
+        fault = _fault(text, delimiter)
+        if "unexpected end" not in fault:
             cells = _cells(text, delimiter)
-            return (cells, used) if width in (0, len(cells)) else (None, 0)
+            return (cells, used) if not fault and width in (0, len(cells)) else (None, 0)
     return None, 0
 
 
-def _is_open(text: str, delimiter: str) -> bool:
-    """Whether `text` ends inside a quoted cell."""
+def _fault(text: str, delimiter: str) -> str:
+    """What is wrong with the quotes of `text`, in the words of the csv module; nothing where they are whole."""
     try:
         list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        return "unexpected end of data" in str(error)
-    return False
+        return str(error)
+    return ""
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from iatros.core.errors import TableError
+from iatros.core.errors import RequestError, TableError
 from iatros.molecules.schema import Entry
 from iatros.molecules.sources.columns import Wanted, choose
 
@@ -49,6 +49,11 @@ def read_parquet(path: Path, wanted: Wanted, notes: list[str]) -> Iterator[Entry
 def read_inline(rows: list[Any], wanted: Wanted, notes: list[str]) -> Iterator[Entry]:
     """Each member of a list of structures or of rows, counted from 1."""
     if rows and isinstance(rows[0], str):
+        asked = [name for name in (wanted.smiles, wanted.identifier, *wanted.measured()) if name is not None]
+        if asked:
+            raise RequestError(
+                f"the column {asked[0]!r} was asked for, and a list of structures has none", hint="give rows"
+            )
         for place, structure in enumerate(rows, 1):
             yield Entry(place, structure.strip())
         return
