@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import islice
@@ -11,7 +12,7 @@ from iatros.core.context import Context, Produced
 from iatros.core.engine import SerialEngine
 from iatros.core.errors import MissingExtraError, TableError
 from iatros.core.progress import SilentProgress
-from iatros.molecules.curation.accounting import Tally, tables
+from iatros.molecules.curation.accounting import Tally, ranked, tables
 from iatros.molecules.curation.ledger import Ledger
 from iatros.molecules.curation.measuring import Scale
 from iatros.molecules.requests import CurateRequest
@@ -119,8 +120,19 @@ def _summary(tally: Tally) -> str:
     )
 
 
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in ranked(counts).items())
+
+
 def _notes(request: CurateRequest, tally: Tally) -> list[str]:
-    notes = [f"{n:,} lines: {remark}" for remark, n in sorted(tally.remarks.items())]
+    counted = {
+        "refused": tally.reasons,
+        "changed": tally.changes,
+        "flagged": tally.flags,
+        "alerts": tally.alerts,
+    }
+    notes = [f"{word}: {_listed(counts)}" for word, counts in counted.items() if counts]
+    notes += [f"{n:,} lines: {remark}" for remark, n in sorted(tally.remarks.items())]
     if request.activity is None:
         return notes
     if request.unit is None and request.unit_column is None:
@@ -130,6 +142,6 @@ def _notes(request: CurateRequest, tally: Tally) -> list[str]:
         column = request.unit_column if wrong == "unit" and request.unit_column else request.activity
         notes.append(f"no line has a {wrong} that can be used: is {column} the right column?")
     if tally.n_conflicts:
-        kept = "the compounds were refused" if request.conflicts == "refuse" else "the compounds were kept"
-        notes.append(f"{tally.n_conflicts:,} compounds have conflicting measurements: {kept}")
+        became = "refused" if request.conflicts == "refuse" else "kept"
+        notes.append(f"compounds with conflicting measurements, which were {became}: {tally.n_conflicts:,}")
     return notes

@@ -141,7 +141,8 @@ def test_a_form_that_never_settles_is_refused(monkeypatch):
 
 
 SALTS = ["CC(=O)[O-].[Na+]", "O=N(=O)c1ccccc1", "C[N+]([O-])(C)C", "NCC[NH3+].[Cl-]", "CS(=O)CC", "CN=[N+]=[N-]",
-         "OP(=O)([O-])[O-].C[NH3+]", "C1=CC(=O)NC=C1", "Oc1ccccn1", "CC(=N)N", "[O-][n+]1ccccc1", "CC(O)=CC"]  # fmt: skip
+         "OP(=O)([O-])[O-].C[NH3+]", "C1=CC(=O)NC=C1", "Oc1ccccn1", "CC(=N)N", "[O-][n+]1ccccc1",
+         "CC(O)=CC"]  # fmt: skip
 
 
 @given(st.sampled_from(SALTS), st.sampled_from(SALTS), st.booleans())

@@ -113,11 +113,11 @@ class Tally:
             "n_compounds": self.n_compounds,
             "n_merged": self.n_merged,
             "n_refused": self.n_refused,
-            "reasons": _ranked(self.reasons),
-            "changes": _ranked(self.changes),
-            "flags": _ranked(self.flags),
-            "alerts": _ranked(self.alerts),
-            "rules_broken": _ranked(self.rules),
+            "reasons": ranked(self.reasons),
+            "changes": ranked(self.changes),
+            "flags": ranked(self.flags),
+            "alerts": ranked(self.alerts),
+            "rules_broken": ranked(self.rules),
         }
 
     def measurements(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Tally:
         return {
             "n_exact": self.n_exact,
             "n_censored": self.n_censored,
-            "compounds": _ranked(self.relations),
+            "compounds": ranked(self.relations),
             "n_replicated": len(self.spreads),
             "median_spread": round(statistics.median(self.spreads), 6) if self.spreads else None,
             "n_conflicts": self.n_conflicts,
@@ -165,5 +165,6 @@ def _write(
     file.write("".join(held).encode())
 
 
-def _ranked(counts: Counter[str]) -> dict[str, int]:
+def ranked(counts: Counter[str]) -> dict[str, int]:
+    """How often each word comes, the most frequent first."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

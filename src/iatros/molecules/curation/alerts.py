@@ -12,7 +12,7 @@ from iatros.molecules.curation.moses import moses_alerts
 SOURCES = {
     "pains": "assay interference, 480 patterns: Baell and Holloway, J Med Chem 53:2719 (2010), as in RDKit",
     "brenk": "unwanted groups, 105 patterns: Brenk et al., ChemMedChem 3:435 (2008), as in RDKit",
-    "nih": "reactive groups and promiscuous scaffolds, 180 patterns: Jadhav et al., J Med Chem 53:37 (2010), as in RDKit",
+    "nih": "reactive and promiscuous groups, 180 patterns: Jadhav et al., J Med Chem 53:37 (2010), as in RDKit",
     "moses": "what the MOSES benchmark keeps out: Polykovskiy et al., Front Pharmacol 11:565644 (2020)",
 }
 _CATALOGUES = {"pains": "PAINS", "brenk": "BRENK", "nih": "NIH"}

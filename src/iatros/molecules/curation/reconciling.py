@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from array import array
 from collections import Counter
@@ -9,9 +10,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from iatros.molecules.schema import Measurement
-
-ROUNDING = 1e-6
-"""Differences up to this are those of rounding, not of measuring."""
 
 
 class Reconciled(NamedTuple):
@@ -79,18 +77,18 @@ class Measured:
         return self._from_exact(max_spread) if self.exact else self._from_bounds()
 
     def _from_exact(self, max_spread: float | None) -> Reconciled:
-        middle = statistics.median(self.exact)
+        middle = _without_noise(statistics.median(self.exact))
         low, high = min(self.exact), max(self.exact)
-        allowed = (max_spread or 0.0) + ROUNDING
+        allowed = max_spread or 0.0
         conflict = ""
-        if max_spread is not None and high - low > allowed:
+        if max_spread is not None and _exceeds(high - low, allowed):
             conflict = f"measurements differ by {high - low:.3g}"
-        elif self.above is not None and middle < self.above - allowed:
+        elif self.above is not None and _exceeds(self.above - allowed, middle):
             conflict = f"the median {middle:.4g} lies below the bound {self.above:.4g}"
-        elif self.below is not None and middle > self.below + allowed:
+        elif self.below is not None and _exceeds(middle, self.below + allowed):
             conflict = f"the median {middle:.4g} lies above the bound {self.below:.4g}"
         n = len(self.exact)
-        spread = high - low if n > 1 else None
+        spread = _without_noise(high - low) if n > 1 else None
         return Reconciled(middle, "exact", "", low, high, spread, n, self.n_censored, conflict)
 
     def _from_bounds(self) -> Reconciled:
@@ -99,10 +97,10 @@ class Measured:
             return Reconciled() if below is None else Reconciled(below, "below", high=below, n_censored=n)
         if below is None:
             return Reconciled(above, "above", low=above, n_censored=n)
-        if above > below + ROUNDING:
+        if _exceeds(above, below):
             said = f"the bounds exclude each other: above {above:.4g} and below {below:.4g}"
             return Reconciled(low=below, high=above, n_censored=n, conflict=said)
-        return Reconciled((above + below) / 2, "between", low=above, high=below, n_censored=n)
+        return Reconciled(_without_noise((above + below) / 2), "between", low=above, high=below, n_censored=n)
 
     def _from_labels(self) -> Reconciled:
         n = self.labels.total()
@@ -113,3 +111,13 @@ class Measured:
         if ranked[0][1] == ranked[1][1]:
             return Reconciled(n_exact=n, conflict=said)
         return Reconciled(None, "exact", ranked[0][0], n_exact=n, conflict=said)
+
+
+def _exceeds(one: float, other: float) -> bool:
+    """Whether `one` is above `other` by more than the rounding of floating point."""
+    return one > other and not math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def _without_noise(value: float) -> float:
+    """`value` in twelve figures, which is more than any assay has."""
+    return float(f"{value:.12g}")

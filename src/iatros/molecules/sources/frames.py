@@ -48,7 +48,9 @@ def read_parquet(path: Path, wanted: Wanted, notes: list[str]) -> Iterator[Entry
 
 def read_inline(rows: list[Any], wanted: Wanted, notes: list[str]) -> Iterator[Entry]:
     """Each member of a list of structures or of rows, counted from 1."""
-    if rows and isinstance(rows[0], str):
+    if not rows:
+        return
+    if isinstance(rows[0], str):
         asked = [name for name in (wanted.smiles, wanted.identifier, *wanted.measured()) if name is not None]
         if asked:
             raise RequestError(
