@@ -1,4 +1,8 @@
-"""How inner loops are compiled: by numba at their first call, then kept on disk; the lock of Python is released."""
+"""How inner loops are compiled: by numba at their first call, then kept on disk; the lock of Python is released.
+
+Where nothing can be kept, as in an installation that nobody may write to, each process compiles them anew (about two
+seconds); NUMBA_CACHE_DIR names a folder for them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def compiled(function: Function) -> Function:
     """`function` as machine code; the same typed face for those who call it."""
-    return cast(Function, numba.njit(cache=True, nogil=True, boundscheck=False)(function))
+    try:
+        made = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    except RuntimeError:  # nowhere to keep it: neither beside the source nor in the user's own cache
+        made = numba.njit(nogil=True, boundscheck=False)(function)
+    return cast(Function, made)
 
 
 def inlined(function: Function) -> Function:

@@ -27,6 +27,7 @@ from iatros.learners.threads import fit_threads
 MOST_PAIRS = 200_000_000
 _FAR = np.iinfo(np.int64).max
 _LEAST_PER_THREAD = 64
+_MOST_PER_PIECE = 4096
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def pairs_above(
             )
         found[low] = loops.pairs(index.compounds(), counts, low, high, float(threshold))
 
-    _in_pieces(piece, len(index), threads, most=4096)
+    _in_pieces(piece, len(index), threads)
     if not found:
         return np.empty((0, 2), dtype=np.int64), np.empty(0)
     first, second, similarity = (np.concatenate(parts) for parts in zip(*found.values(), strict=True))
@@ -293,15 +294,22 @@ def _as_given(found: loops.Lists, order: np.ndarray, k: int) -> Neighbours:
     return Neighbours(all_rows, all_similarities)
 
 
-def _in_pieces(piece: Callable[[int, int], Any], n: int, threads: int | None, *, most: int = 1 << 40) -> None:
-    """Call `piece(low, high)` over 0..n, on several threads where there is enough to do."""
+def _in_pieces(piece: Callable[[int, int], Any], n: int, threads: int | None) -> None:
+    """Call `piece(low, high)` over 0..n, on several threads where there is enough to do.
+
+    Pieces are short, so that an interrupt or an error ends the work between two of them.
+    """
     workers = max(1, min(threads or fit_threads(), n // _LEAST_PER_THREAD))
-    size = max(1, min(most, -(-n // (workers * 8 if workers > 1 else 1))))
+    size = max(1, min(_MOST_PER_PIECE, -(-n // (workers * 8 if workers > 1 else 1))))
     bounds = [(low, min(low + size, n)) for low in range(0, n, size)]
     if workers == 1:
         for low, high in bounds:
             piece(low, high)
         return
     with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(piece, low, high) for low, high in bounds]:
-            done.result()
+        try:
+            for done in [pool.submit(piece, low, high) for low, high in bounds]:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
