@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iatros.core.errors import InputError
 from iatros.learners.compounds.packing import bit_counts, checked, pack, unpack
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(0, 5), st.integers(0, 2**32 - 1))
 def test_unpack_undoes_pack(n_bits: int, n: int, seed: int) -> None:
     bits = np.random.default_rng(seed).integers(0, 2, (n, n_bits))
