@@ -86,6 +86,9 @@ def test_a_scratch_folder_is_private_made_when_asked_for_and_goes(tmp_path: Path
         assert folder.parent == tmp_path
         assert folder.stat().st_mode & 0o077 == 0
         (folder / "much").write_bytes(b"x" * 1000)
+        seen: list[bool] = []
+        scratch.call_first(lambda: seen.append(folder.exists()))
+    assert seen == [True]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -55,20 +55,25 @@ class Scratch:
 
     def __init__(self, near: Path | None = None) -> None:
         self._near = near
-        self._made: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
+        self._stack = contextlib.ExitStack()
 
     def folder(self) -> Path:
         """The folder."""
-        if self._made is None:
+        if self._folder is None:
             near = self._near if self._near is not None and self._near.is_dir() else None
-            self._made = tempfile.TemporaryDirectory(prefix=".iatros-", dir=near)
-        return Path(self._made.name)
+            made = tempfile.TemporaryDirectory(prefix=".iatros-", dir=near)
+            self._folder = Path(self._stack.enter_context(made))
+        return self._folder
+
+    def call_first(self, close: Callable[[], None]) -> None:
+        """Have `close` called before the folder goes, such as for a file in it that is kept open."""
+        self._stack.callback(close)
 
     def close(self) -> None:
         """Remove the folder and what lies in it."""
-        if self._made is not None:
-            self._made.cleanup()
-            self._made = None
+        self._stack.close()
+        self._folder = None
 
     def __enter__(self) -> Scratch:
         return self

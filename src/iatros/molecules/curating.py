@@ -40,6 +40,7 @@ def curate(request: CurateRequest, context: Context) -> Produced:
     source = open_compounds(request.compounds, _wanted(request))
     tally = Tally(refuse_conflicts=request.conflicts == "refuse")
     ledger = Ledger(context.scratch.folder())
+    context.scratch.call_first(ledger.close)
     with context.progress.step("lines") as step:
         for judged in _judged(request, source, scale, context):
             ledger.add((one, tally.line(one)) for one in judged)
