@@ -354,7 +354,7 @@ def _kind_of(annotation: Any, schema: Mapping[str, Any]) -> str:
         return " or ".join(_kind_of(part, schema) for part in get_args(annotation) if part is not type(None))
     known = {str: "text", int: "whole number", float: "number", bool: "yes or no", Path: "file"}
     origins = {Literal: "choice", tuple: "names"}
-    by_schema = {"array": "table", "files": "images", "string": "bundle"}
+    by_schema = {"array": "table", "files": "images", "compounds": "compounds", "string": "bundle"}
     holder = next(one for one in (schema, *schema.get("anyOf", ())) if "type" in one)
     return (
         known.get(annotation)

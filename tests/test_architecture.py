@@ -202,7 +202,11 @@ def test_every_imported_package_is_declared() -> None:
     project = PROJECT["project"]
     declared = [
         *project["dependencies"],
-        *(one for extra in ("imaging", "risk", "serve") for one in project["optional-dependencies"][extra]),
+        *(
+            one
+            for extra in ("imaging", "risk", "molecules", "serve")
+            for one in project["optional-dependencies"][extra]
+        ),
     ]
     known = {re.split(r"[<>=!~\[; ]", one)[0].lower().replace("-", "_") for one in declared}
     # Packages that are imported by another name than they are installed by.

@@ -7,7 +7,16 @@ from rich.console import Console
 
 from iatros.app import Finished
 from iatros.cli.progress import BarProgress, LineProgress, open_progress
-from iatros.cli.screen import first_rows, metric_table, model_table, number, printable, show, site_table
+from iatros.cli.screen import (
+    first_rows,
+    metric_table,
+    model_table,
+    number,
+    printable,
+    refused_table,
+    show,
+    site_table,
+)
 
 
 def drawn(table):
@@ -71,6 +80,15 @@ def test_sites_show_what_was_pooled():
     assert "[bold]x" in text
     assert "1.100" in text
     assert site_table({"sites": None}) is None
+
+
+def test_what_was_refused_says_where_the_rest_is():
+    refused = [{"name": f"line {n}", "reason": "empty"} for n in range(12)]
+    assert refused_table([]) is None
+    assert "line 9" in drawn(refused_table(refused))
+    assert "line 10" not in drawn(refused_table(refused))
+    assert "2 more; --json gives all" in " ".join(drawn(refused_table(refused, 12)).split())
+    assert "1,290 more; --out FOLDER gives all" in " ".join(drawn(refused_table(refused, 1300)).split())
 
 
 def test_no_cell_moves_the_cursor():

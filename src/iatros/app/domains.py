@@ -11,6 +11,7 @@ from iatros.core.errors import unknown_name
 DOMAINS: dict[str, str] = {
     "imaging": "iatros.imaging:DOMAIN",
     "risk": "iatros.risk:DOMAIN",
+    "molecules": "iatros.molecules:DOMAIN",
 }
 """Name to `"module:attribute"`; loading one imports its table of actions and nothing heavy."""
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from iatros.app.plain import dumps
+from iatros.core.context import Document
+from iatros.core.delimited import csv_text
 from iatros.core.domain import Action
 from iatros.core.errors import ConflictError, RequestError
 from iatros.core.request import Request
@@ -16,7 +19,6 @@ from iatros.core.storage import write_file, write_folder
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 RESULT = "result.json"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def destination(action: Action, request: Request, out: Path | str | None, *, overwrite: bool) -> Path | None:
@@ -55,7 +57,7 @@ def default_bundle(action: Action, request: Request) -> Path:
     return Path(f"{re.sub(r'[^A-Za-z0-9_-]+', '-', stem).strip('-') or 'table'}-bundle")
 
 
-def write_documents(result: dict[str, Any], documents: dict[str, bytes], path: Path) -> Path:
+def write_documents(result: dict[str, Any], documents: Mapping[str, Document], path: Path) -> Path:
     """The folder `path` with the documents for people and `result.json`; `destination` has said that it may go."""
     return write_folder(path, {**documents, RESULT: dumps(result, indent=1).encode()})
 
@@ -64,39 +66,6 @@ def write_table(table: dict[str, list[Any]], path: Path, *, overwrite: bool = Fa
     """Write `table` to `path` (.csv or .parquet), whole or not at all."""
     content = _parquet(table) if path.suffix.lower() == ".parquet" else csv_text(table).encode()
     return write_file(path, content, overwrite=overwrite)
-
-
-def csv_text(table: dict[str, list[Any]]) -> str:
-    """`table` as CSV, a header and one line for each row, safe to open in a spreadsheet."""
-    lines = [table, *zip(*table.values(), strict=True)]
-    return "".join((",".join(_quoted(safe_cell(value)) for value in line) or '""') + "\n" for line in lines)
-
-
-def _quoted(cell: str) -> str:
-    # The csv module of Python 3.11 leaves a lone carriage return unquoted, which breaks the row in two.
-    if cell and not any(character in cell for character in '",\r\n'):
-        return cell
-    return '"' + cell.replace('"', '""') + '"' if cell else ""
-
-
-def safe_cell(value: Any) -> str:
-    """A cell of a CSV file that no spreadsheet runs as a formula (CWE-1236).
-
-    Text that begins like a formula and is not a number gets an apostrophe in front.
-
-    >>> safe_cell("=1+1"), safe_cell("-4.2"), safe_cell(-4.2), safe_cell(None)
-    ("'=1+1", '-4.2', '-4.2', '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        value = "; ".join(str(part) for part in value)
-    if not isinstance(value, str):
-        return str(value)
-    risky = value.startswith(_FORMULA_STARTS) or value.lstrip().startswith(_FORMULA_STARTS)
-    return f"'{value}" if risky and not _is_number(value) else value
 
 
 def _check_free(action: Action, path: Path, *, overwrite: bool) -> None:
@@ -112,14 +81,6 @@ def _check_free(action: Action, path: Path, *, overwrite: bool) -> None:
         said = {"bundle": "not a bundle", "documents": "not the output of such a run", "table": "not a file"}
         hint = "overwrite replaces only what iatros wrote; give another out"
         raise ConflictError(f"{path} is there and is {said[action.writes or 'table']}", hint=hint)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _parquet(table: dict[str, list[Any]]) -> bytes:

@@ -24,6 +24,7 @@ from iatros.core.errors import IatrosError, RequestError, StorageError
 from iatros.core.progress import Progress, SilentProgress
 from iatros.core.request import Request
 from iatros.core.runs import append_run, new_run_id
+from iatros.core.storage import Scratch
 from iatros.engines import DEFAULT_ENGINE, open_engine
 from iatros.version import __version__
 
@@ -83,9 +84,10 @@ def finish(domain: str, action: str, request: Request, means: Means) -> Finished
         with (
             _engine(means) as engine,
             checkpoint(out, domain, action, request, resume=means.resume) as folder,
+            Scratch(None if out is None else out.parent) as scratch,
         ):
             produced = load_target(chosen.function)(
-                request, Context(progress, engine, folder, record["run_id"])
+                request, Context(progress, engine, folder, scratch, record["run_id"])
             )
             written = _write(produced, out, record, overwrite=means.overwrite)
         record.update(written)

@@ -23,6 +23,7 @@ _PACKAGES = (
     "lightgbm",
     "optuna",
     "shap",
+    "rdkit",
 )
 
 

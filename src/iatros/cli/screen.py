@@ -41,7 +41,7 @@ def show(finished: Finished, *, as_json: bool, told: Sequence[str] = ()) -> None
     ]
     if finished.table:
         tables.append(first_rows(finished.table))
-    tables.append(refused_table(result.get("refused")))
+    tables.append(refused_table(result.get("refused"), result.get("n_refused")))
     if not result.get("metrics") and not finished.table:
         tables.insert(0, facts(result))
     for table in tables:
@@ -170,16 +170,21 @@ def first_rows(table: Mapping[str, Sequence[Any]]) -> Table:
     return drawn
 
 
-def refused_table(refused: Any) -> Table | None:
-    """Files that were refused by name, the first ones, each with its reason; None where there are none."""
+def refused_table(refused: Any, n_refused: Any = None) -> Table | None:
+    """What was refused by name, the first ones, each with its reason; None where there are none.
+
+    `n_refused` may be more than the result lists; then only what the run writes holds all.
+    """
     named = [one for one in refused or () if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
     if not named:
         return None
     drawn = new_table("refused", ["name", "reason"], numbers=False)
     for one in named[:FIRST_ROWS]:
         drawn.add_row(printable(one["name"]), printable(one.get("reason")))
-    if len(named) > FIRST_ROWS:
-        drawn.caption = f"{len(named) - FIRST_ROWS} more; --json gives all"
+    total = n_refused if isinstance(n_refused, int) and n_refused > len(named) else len(named)
+    if total > FIRST_ROWS:
+        whole = "--json" if total == len(named) else "--out FOLDER"
+        drawn.caption = f"{total - FIRST_ROWS:,} more; {whole} gives all"
     return drawn
 
 

@@ -127,6 +127,29 @@ ImagesRef = Annotated[
 """A path or a DICOMweb address (neither over HTTP), or files as `{"name", "content"}`, content in base64."""
 
 
+def _compounds(value: Any) -> Any:
+    if isinstance(value, (str, Path)):
+        return Path(value)
+    if isinstance(value, list):
+        if not all(isinstance(one, str) for one in value) and not all(isinstance(one, dict) for one in value):
+            raise ValueError("inline compounds must be a list of SMILES or InChI, or a list of objects")
+        return value
+    if type(value).__name__ == "DataFrame":
+        return value
+    raise ValueError(
+        "compounds are a path, a polars or pandas DataFrame, a list of SMILES, or a list of rows"
+    )
+
+
+CompoundsRef = Annotated[
+    Any,
+    BeforeValidator(_compounds),
+    PlainSerializer(_table_name),
+    WithJsonSchema({"type": "array", "items": {"type": ["string", "object"]}, "format": "compounds"}),
+]
+"""A path (never over HTTP), a DataFrame, a list of SMILES or of rows. Serialises to a name without data."""
+
+
 def _names(value: Any) -> Any:
     """Accept `a,b` as well as a list."""
     if isinstance(value, str):

@@ -8,10 +8,15 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from iatros.core.errors import ConflictError, StorageError
+
+Content = bytes | Callable[[BinaryIO], None]
+"""What a file is to hold: its bytes, or a function that writes them, for what is too large for the memory."""
 
 
 def write_file(path: str | Path, content: bytes, *, overwrite: bool = False) -> Path:
@@ -28,7 +33,7 @@ def write_file(path: str | Path, content: bytes, *, overwrite: bool = False) -> 
     return path
 
 
-def write_folder(path: str | Path, contents: dict[str, bytes]) -> Path:
+def write_folder(path: str | Path, contents: Mapping[str, Content]) -> Path:
     """The folder `path` holding `contents`, in place of what was there, which the caller allowed to go.
 
     The files go to a hidden folder beside `path`, are flushed to the disk, and only then take its place.
@@ -39,6 +44,42 @@ def write_folder(path: str | Path, contents: dict[str, bytes]) -> Path:
         _fill(partial, contents)
         _put_in_place(partial, path)
     return path
+
+
+class Scratch:
+    """A folder for what a run cannot keep in memory, made when it is first asked for and gone when it is closed.
+
+    It lies in `near`, so that it fills the disk that the output was meant for, or else where the system keeps
+    temporary files. Only its owner can read it.
+    """
+
+    def __init__(self, near: Path | None = None) -> None:
+        self._near = near
+        self._folder: Path | None = None
+        self._stack = contextlib.ExitStack()
+
+    def folder(self) -> Path:
+        """The folder."""
+        if self._folder is None:
+            near = self._near if self._near is not None and self._near.is_dir() else None
+            made = tempfile.TemporaryDirectory(prefix=".iatros-", dir=near)
+            self._folder = Path(self._stack.enter_context(made))
+        return self._folder
+
+    def call_first(self, close: Callable[[], None]) -> None:
+        """Have `close` called before the folder goes, such as for a file in it that is kept open."""
+        self._stack.callback(close)
+
+    def close(self) -> None:
+        """Remove the folder and what lies in it."""
+        self._stack.close()
+        self._folder = None
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @contextlib.contextmanager
@@ -72,12 +113,15 @@ def _make_parents(folder: Path) -> list[Path]:
     return missing
 
 
-def _fill(folder: Path, contents: dict[str, bytes]) -> None:
+def _fill(folder: Path, contents: Mapping[str, Content]) -> None:
     for name, content in contents.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as file:
-            file.write(content)
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                content(file)
             file.flush()
             os.fsync(file.fileno())
     for directory in {(folder / name).parent for name in contents} | {folder}:

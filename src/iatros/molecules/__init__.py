@@ -1,0 +1,28 @@
+"""Molecules: which compound acts on which target, and what should be made next?"""
+
+from iatros.core.domain import Action, Domain
+from iatros.molecules.models import MODELS
+
+DOMAIN = Domain(
+    name="molecules",
+    question="Which compound acts on which target, and what should be made next?",
+    record="one compound",
+    sources=("smiles", "table", "sdf", "parquet", "frame", "inline"),
+    models=MODELS,
+    actions=(
+        Action(
+            "curate",
+            "one standard structure for each compound, its measurements reconciled, every line accounted for",
+            "iatros.molecules.requests:CurateRequest",
+            "iatros.molecules.curating:curate",
+            writes="documents",
+        ),
+        Action(
+            "neighbours",
+            "the known compounds that are most similar to one",
+            "iatros.molecules.requests:NeighboursRequest",
+            "iatros.molecules.neighbours:neighbours",
+            writes="table",
+        ),
+    ),
+)
