@@ -166,14 +166,18 @@ def pairs_above(
     counts = index.counts()
     found: dict[int, loops.Pairs] = {}
 
-    def piece(low: int, high: int) -> None:
+    def check() -> None:
         if sum(len(part.first) for part in list(found.values())) > MOST_PAIRS:
             raise LimitError(
                 f"more than {MOST_PAIRS} pairs are at least {threshold} similar", hint="raise the threshold"
             )
+
+    def piece(low: int, high: int) -> None:
+        check()
         found[low] = loops.pairs(index.compounds(), counts, low, high, float(threshold))
 
     _in_pieces(piece, len(index), threads)
+    check()
     if not found:
         return np.empty((0, 2), dtype=np.int64), np.empty(0)
     first, second, similarity = (np.concatenate(parts) for parts in zip(*found.values(), strict=True))
