@@ -36,7 +36,7 @@ def test_big_files_go_alone_and_small_ones_together() -> None:
     made = chunks([50_000_000, *[1000] * 30, 90_000_000], workers=2)
     assert made[0] == [31]
     assert made[1] == [0]
-    assert len(made) < 10
+    assert all(len(chunk) > 1 for chunk in made[2:])
 
 
 def test_what_kills_a_worker_is_refused_and_the_rest_is_done() -> None:

@@ -26,7 +26,7 @@ _READERS = {
 }
 """By name: `decode(paths, plan, window)` gives the images and what was noticed, or raises UnreadableError."""
 
-_CHUNKS_A_WORKER = 12
+_CHUNKS_A_WORKER = 64
 _FILE_COST = 256 * 1024
 """What opening a file costs, in bytes decoded: about a millisecond."""
 _SMALL = 16 * 1024**2
@@ -120,7 +120,7 @@ def spread(
 def chunks(costs: Sequence[int], workers: int) -> list[list[int]]:
     """Positions in chunks of about the same cost, the most expensive first (longest processing time first).
 
-    >>> chunks([1, 9_000_000, 2, 3], workers=1)
+    >>> chunks([1, 90_000_000, 2, 3], workers=1)
     [[1], [3, 2, 0]]
     """
     weights = [max(0, cost) + _FILE_COST for cost in costs]
@@ -128,7 +128,7 @@ def chunks(costs: Sequence[int], workers: int) -> list[list[int]]:
     made: list[list[int]] = []
     filled = float("inf")
     for place in sorted(range(len(weights)), key=lambda place: -weights[place]):
-        if filled + weights[place] > max(most, 4 * _FILE_COST):
+        if filled + weights[place] > most:
             made.append([])
             filled = 0.0
         made[-1].append(place)
