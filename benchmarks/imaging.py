@@ -96,8 +96,8 @@ def _ultrasound(name: str, asked: float, ran: Ran, start: str) -> Part:
         Line(f"malignant against {name}, AUROC, mean of five grouped folds", what, f"at least {asked:.2f}",
              f"{_interval(folds['mean'])} ({_each(folds)}; all images together {_interval(pooled)})",
              folds["mean"]["value"] >= asked, ran.command,
-             "everything was chosen inside the development side of fold 1; starts from weights learned on "
-             f"simulated ultrasound: {start}"),
+             "everything was chosen on malignant against rest, inside the development side of its fold 1; starts from "
+             f"weights learned on simulated ultrasound: {start}"),
         Line(f"malignant against {name}: the border alone", what, "shown", _interval(leakage["border"]),
              leakage["border"]["value"] is not None, ran.command,
              f"{leakage['n_exact']} identical and {leakage['n_near']} nearly identical pairs kept on one side, "
