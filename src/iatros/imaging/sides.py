@@ -126,7 +126,7 @@ def member_sides(
     Members after the first draw their tuning patients anew, so that together they learn from nearly all; not where
     the source names the sides, nor where the tuning patients calibrate as well.
     """
-    if number == 0 or given or sides.note:
+    if number == 0 or given or np.array_equal(sides.tuning, sides.calibration):
         return sides.train, sides.tuning
     pool = np.sort(np.concatenate([sides.train, sides.tuning]))
     train, tuning = split_held_out(
