@@ -3,3 +3,31 @@
 from iatros.core.registry import Registry
 
 MODELS = Registry("model", group="iatros.molecules.models")
+
+_HERE = "iatros.molecules.models"
+
+MODELS.add("forest", f"{_HERE}.forest:Forest", "random forest over circular fingerprints", extra="molecules")
+MODELS.add(
+    "svm",
+    f"{_HERE}.svm:Svm",
+    "support vector machine: Tanimoto, linear, RBF, polynomial or sigmoid kernel",
+    extra="molecules",
+)
+MODELS.add(
+    "boosting",
+    f"{_HERE}.boosting:Boosting",
+    "gradient-boosted trees over count fingerprints and descriptors",
+    extra="molecules",
+)
+MODELS.add(
+    "mlp", f"{_HERE}.mlp:Mlp", "dense network over count fingerprints and descriptors", extra="molecules"
+)
+MODELS.add("cnn", f"{_HERE}.cnn:Cnn", "convolutions over the letters of SMILES or SELFIES", extra="molecules")
+MODELS.add(
+    "gru", f"{_HERE}.gru:Gru", "recurrent network over the letters of SMILES or SELFIES", extra="molecules"
+)
+MODELS.add(
+    "dmpnn", f"{_HERE}.dmpnn:Dmpnn", "directed message passing over the bonds (chemprop)", extra="molecules"
+)
+MODELS.add("ensemble", f"{_HERE}.combined:Ensemble", "other models combined, weighed by compounds they had not seen",
+           extra="molecules")  # fmt: skip
