@@ -34,7 +34,7 @@ def pneumonia(folder: Path) -> Part:
     shutil.copy(data.pneumonia(), folder / "pneumonia.npz")
     runs = [
         iatros(
-            "imaging", "train", "pneumonia.npz", *_NETWORK, "--ensemble", "5", "--epochs", "12", "--seed", str(seed),
+            "imaging", "train", "pneumonia.npz", *_NETWORK, "--ensemble", "3", "--epochs", "30", "--seed", str(seed),
             "--out", f"pneumonia-{seed}", "--overwrite", folder=folder,
         )
         for seed in range(SEEDS)
