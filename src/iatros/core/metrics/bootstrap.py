@@ -21,14 +21,18 @@ def bootstrap_interval(
     n: int,
     n_smaller: int,
     confidence_level: float,
+    label: str | None = None,
 ) -> tuple[float, float, str]:
-    """Low, high and the words for them; `n_smaller` is the number of groups in the rarer class (or of all)."""
+    """Low, high and the words for them; `n_smaller` is the number of groups in the rarer class (or of all).
+
+    `label` says how the resamples were drawn where it was not over `groups` alone.
+    """
     if name not in replicates:
         return NAN, NAN, "none asked for"
     n_groups = group_codes(groups, n)[1]
     if n_groups < 2:
         return NAN, NAN, "not defined: one patient"
-    label = bootstrap_label(groups, n)
+    label = label or bootstrap_label(groups, n)
     drawn = replicates[name][np.isfinite(replicates[name])]
     total, missing = len(replicates[name]), len(replicates[name]) - len(drawn)
     if len(drawn) < max(2, total / 2):

@@ -25,7 +25,7 @@ IDEAL = {"calibration_slope": 1.0, "calibration_intercept": 0.0, "oe_ratio": 1.0
 _SCALES = {
     "logit": (
         "auroc", "auprc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "ppv", "npv", "f1",
-        "within_20_percent", "within_one_grade",
+        "within_20_percent", "within_one_grade", "concordance_index", "bedroc",
     ),
     "log": ("brier", "log_loss", "oe_ratio", "mae", "rmse", "medae"),
     "atanh": ("pearson", "spearman", "mcc", "quadratic_kappa"),
