@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from tests.risk.conftest import make_cohort
 
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context
-from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.development import CROSS_FIT_FOLDS, develop, split
 from iatros.risk.recipe import make_recipe
 from iatros.risk.requests import TrainRequest

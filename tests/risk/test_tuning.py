@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context
 from iatros.core.task import Target
-from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.recipe import make_recipe
 from iatros.risk.requests import TrainRequest
 from iatros.risk.study import open_study

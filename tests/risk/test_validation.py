@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context
 from iatros.core.errors import RequestError, SplitError
 from iatros.engines import open_engine
-from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.evaluation import Evaluator
 from iatros.risk.recipe import make_recipe
 from iatros.risk.requests import TrainRequest

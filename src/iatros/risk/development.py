@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from iatros.core.calibration import Calibrator, choose_calibrator, fit_calibrator
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.conformal import fit_conformal
 from iatros.core.context import Context
 from iatros.core.decision import choose_thresholds
 from iatros.core.splits import folds, split_development, split_held_out, task_seed
 from iatros.learners.tabular.ranges import observed_schema
-from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.fitting import FitAnswer, FitTask, run_fits
 from iatros.risk.recipe import Recipe
 from iatros.risk.scoring import RiskModel

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from iatros.core import evidence as core_evidence
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context
 from iatros.core.decision import threshold_table
 from iatros.core.instability import instability
 from iatros.core.sample_size import riley_binary, riley_continuous
 from iatros.core.splits import bootstrap_rows, task_seed
 from iatros.core.subgroups import subgroup_metrics
-from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.fitting import FitTask, run_fits
 from iatros.risk.recipe import Recipe
 from iatros.risk.study import Study

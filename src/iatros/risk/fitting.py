@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context
 from iatros.core.splits import task_seed
 from iatros.learners.tabular.predictor import load_predictor, save_checked
-from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.models import MODELS
 from iatros.risk.study import Study
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from iatros.core.arrays import plain
 from iatros.core.bundle import BundleDraft
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.conformal import reached
 from iatros.core.context import Context, Produced
 from iatros.core.evidence import curves
@@ -17,7 +18,6 @@ from iatros.core.runs import versions
 from iatros.learners.tabular.schema import Column, TableSchema
 from iatros.risk import evidence
 from iatros.risk.attributions import explanation
-from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.description import table_one
 from iatros.risk.evaluation import Evaluator
 from iatros.risk.explain import BACKGROUND, pack_background

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context
 from iatros.core.splits import folds, task_seed
 from iatros.core.task import Target
-from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.fitting import FitTask, run_fits
 from iatros.risk.models import MODELS
 from iatros.risk.study import Study

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context
 from iatros.core.engine import SerialEngine
 from iatros.core.splits import (
@@ -20,7 +21,6 @@ from iatros.core.splits import (
     time_split,
 )
 from iatros.learners.background import summarise_background
-from iatros.risk.checkpoint import Checkpoint
 from iatros.risk.conformal import conformal_answer
 from iatros.risk.development import Developed, develop
 from iatros.risk.recipe import Recipe

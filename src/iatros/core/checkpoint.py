@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from iatros.core.bundle import pack_arrays, unpack_arrays
+from iatros.core.arrays import pack_arrays, unpack_arrays
 
 
 class Checkpoint:
