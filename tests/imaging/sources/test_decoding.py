@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.imaging.sources.dying import Part, doubled
 from tests.imaging.sources.made_dicom import dicom, ramp, series
-from tests.imaging.sources.reading import opened
+from tests.imaging.sources.reading import opened, reasons
 
 from iatros.core.context import Context
 from iatros.core.engine import SerialEngine
@@ -39,6 +40,12 @@ def test_big_files_go_alone_and_small_ones_together() -> None:
     assert all(len(chunk) > 1 for chunk in made[2:])
 
 
+def test_little_work_goes_in_few_messages() -> None:
+    made = chunks([1000] * 131, workers=2)
+    assert len(made) < 50
+    assert max(len(chunk) for chunk in made) - min(len(chunk) for chunk in made[:-1]) <= 1
+
+
 def test_what_kills_a_worker_is_refused_and_the_rest_is_done() -> None:
     parts = [Part(f"p{number}", deadly=number == 4) for number in range(9)]
     engine = open_engine("processes", 2)
@@ -56,20 +63,61 @@ def test_what_kills_a_worker_is_refused_and_the_rest_is_done() -> None:
     ]
 
 
+class Watched(SerialEngine):
+    """An engine that notes what it was given, by the label."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, list[Any]] = {}
+
+    def map(self, function: Any, items: Any, *rest: Any, label: str, **options: Any) -> list[Any]:
+        self.given[label] = [part for chunk in items for part in chunk]
+        return super().map(function, items, *rest, label=label, **options)
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["whole", "damaged"])
+def test_copies_of_a_file_are_decoded_once_and_answered_each(
+    shared_data: Path, tmp_path: Path, damaged: bool
+) -> None:
+    content = (shared_data / "dicom" / "pydicom_misc" / "emri_small_jpeg_2k_lossless.dcm").read_bytes()
+    for name in ("b", "a", "c"):
+        beginning = b"\xff\x4f\xff\x51"  # of each codestream
+        (tmp_path / f"{name}.dcm").write_bytes(content.replace(beginning, b"1234") if damaged else content)
+    engine = Watched()
+    found = opened(tmp_path, context=Context(engine=engine))
+    assert len(engine.given["decode images"]) == 1
+    answers = found.refused if damaged else found.records
+    assert [one.name for one in answers] == ["a.dcm", "b.dcm", "c.dcm"]
+    if damaged:
+        assert len(set(reasons(found).values())) == 1
+    else:
+        assert len({record.sha256 for record in found.records}) == 1
+        assert found.pixels(found.records[2]).shape == found.records[0].shape
+
+
+def test_what_takes_longest_is_begun_first(shared_data: Path, tmp_path: Path) -> None:
+    """Lossless JPEG 2000 takes longer than lossy of as many pixels, and a series as many times as it has files."""
+    for name in ("US1_J2KI.dcm", "US1_J2KR.dcm", "emri_small_RLE.dcm"):
+        shutil.copy(shared_data / "dicom" / "pydicom_misc" / name, tmp_path)
+    series(tmp_path, [float(place) for place in range(12)])
+    engine = Watched()
+    opened(tmp_path, context=Context(engine=engine))
+    names = [unit.name for unit in engine.given["decode images"]]
+    lossless, lossy, slices, small = (
+        next(place for place, name in enumerate(names) if word in name)
+        for word in ("US1_J2KR", "US1_J2KI", "1.2.", "emri")
+    )
+    assert lossless < lossy
+    assert lossless < slices < small
+
+
 @pytest.mark.parametrize(("file", "in_a_worker"), [("MR2_J2KR.dcm", True), ("CT_small.dcm", False)])
 def test_a_codec_that_may_crash_runs_in_a_worker_however_small_the_file(
     shared_data: Path, file: str, in_a_worker: bool
 ) -> None:
-    labels = []
-
-    class Spy(SerialEngine):
-        def map(self, *given: Any, label: str, **options: Any) -> list[Any]:
-            labels.append(label)
-            return super().map(*given, label=label, **options)
-
-    found = open_collection(shared_data / "dicom" / "pydicom_misc" / file, Context(engine=Spy()))
+    engine = Watched()
+    found = open_collection(shared_data / "dicom" / "pydicom_misc" / file, Context(engine=engine))
     assert len(found.records) == 1
-    assert ("decode images" in labels) == in_a_worker
+    assert ("decode images" in engine.given) == in_a_worker
 
 
 def test_a_second_run_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +29,8 @@ _READERS = {
 _CHUNKS_A_WORKER = 64
 _FILE_COST = 256 * 1024
 """What opening a file costs, in bytes decoded: about a millisecond."""
+_LEAST = 4 * _FILE_COST
+"""Work of less than this is not worth a message to a worker."""
 _SMALL = 16 * 1024**2
 """Work of less than this is not worth the start of a worker, in the unit of the cost."""
 _DIED = "decoding it ended the worker process: the file is damaged, or the memory does not suffice"
@@ -62,16 +64,23 @@ class Reading:
 
 
 def decode_units(units: Sequence[Unit], context: Context, reading: Reading) -> list[Pack | Refused]:
-    """The pack of each unit, or why there is none, in the order of `units`."""
-    return spread(
+    """The pack of each unit, or why there is none, in the order of `units`.
+
+    Of copies of one file one is decoded: two workers that began at once would not find each other's in the cache.
+    """
+    contents = [_content(unit) for unit in units]
+    once = dict(zip(reversed(contents), reversed(units), strict=True))
+    packs = spread(
         _decode_chunk,
-        units,
+        list(once.values()),
         reading,
         context,
         label="decode images",
-        cost=lambda unit: unit.size,
+        cost=_unit_cost,
         native=any(unit.native for unit in units),
     )
+    found = dict(zip(once, packs, strict=True))
+    return [_for(unit, found[content]) for unit, content in zip(units, contents, strict=True)]
 
 
 def spread(
@@ -124,7 +133,7 @@ def chunks(costs: Sequence[int], workers: int) -> list[list[int]]:
     [[1], [3, 2, 0]]
     """
     weights = [max(0, cost) + _FILE_COST for cost in costs]
-    most = sum(weights) / (_CHUNKS_A_WORKER * max(1, workers))
+    most = max(_LEAST, sum(weights) / (_CHUNKS_A_WORKER * max(1, workers)))
     made: list[list[int]] = []
     filled = float("inf")
     for place in sorted(range(len(weights)), key=lambda place: -weights[place]):
@@ -149,6 +158,16 @@ def file_hash(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UnreadableError(f"the file cannot be read ({error.strerror or type(error).__name__})") from None
+
+
+def _content(unit: Unit) -> tuple[Any, ...]:
+    """What is decoded, and how; equal for copies of one file where their hash is known."""
+    return unit.reader, unit.hashes if len(unit.hashes) == 1 else unit.files, repr(unit.plan)
+
+
+def _for(unit: Unit, pack: Pack | Refused) -> Pack | Refused:
+    """`pack` of a copy of `unit`, under the name of this one."""
+    return replace(pack, name=unit.name) if isinstance(pack, Refused) else pack
 
 
 def _unit_cost(unit: Unit) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,6 +29,7 @@ def plan_dicom(
 
 def _headers(found: Sequence[Found], context: Context, gathered: Gathered) -> list[Header]:
     headers: list[Header] = []
+    places = _Places()
     known: set[str] = set()
     waiting = list(found)
     while waiting:
@@ -37,16 +39,36 @@ def _headers(found: Sequence[Found], context: Context, gathered: Gathered) -> li
             if isinstance(answer, Header):
                 headers.append(answer)
             elif isinstance(answer, Directory):
-                known = known or {str(Path(file.path).resolve()) for file in found}
-                waiting += _listed(answer, known, gathered)
+                known = known or {places.real(file.path) for file in found}
+                waiting += _listed(answer, known, places, gathered)
             else:
                 gathered.refused.append(answer)
     return headers
 
 
-def _listed(directory: Directory, known: set[str], gathered: Gathered) -> list[Found]:
+class _Places:
+    """Where files really are, links followed. Each folder is looked up once: thousands of files lie in few."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def real(self, path: Path) -> str:
+        """Of an existing file, in one spelling where the system does not tell upper from lower case."""
+        if path.is_symlink():
+            return os.path.normcase(os.path.realpath(path))
+        return os.path.normcase(os.path.join(self.folder(path.parent), path.name))
+
+    def folder(self, path: Path) -> str:
+        """Of a folder."""
+        if str(path) not in self._folders:
+            self._folders[str(path)] = os.path.normcase(os.path.realpath(path))
+        return self._folders[str(path)]
+
+
+def _listed(directory: Directory, known: set[str], places: _Places, gathered: Gathered) -> list[Found]:
     """Files that a DICOMDIR names and that were not found anyway; those that are absent are refused."""
     folder = Path(directory.path).parent
+    inside = places.folder(folder)
     place = PurePosixPath(directory.name).parent
     added = []
     gathered.notes.append(f"{directory.name} names {len(directory.files)} files")
@@ -56,11 +78,11 @@ def _listed(directory: Directory, known: set[str], gathered: Gathered) -> list[F
         if path is None:
             gathered.refused.append(Refused(name, "named in the DICOMDIR, but not there"))
             continue
-        target = path.resolve()
-        if not target.is_relative_to(folder.resolve()):
+        target = places.real(path)
+        if not Path(target).is_relative_to(inside):
             gathered.refused.append(Refused(name, "named in the DICOMDIR, but outside its folder"))
-        elif str(target) not in known:
-            known.add(str(target))
+        elif target not in known:
+            known.add(target)
             looked = look_at(path, name)
             if isinstance(looked, Found):
                 added.append(looked)

@@ -34,6 +34,8 @@ _MARKS = (
     "TriggerTime", "ImageType", "ContrastBolusAgent",
 )  # fmt: skip
 """What tells slices at one position apart, tried in this order."""
+_COMPRESSED_COST = 40
+"""What a compressed byte costs, in bytes decoded: 150 ns of JPEG 2000 against 4 ns; other codecs take less."""
 _UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
@@ -55,7 +57,7 @@ class Header:
     path: str
     sha256: str
     cost: int
-    """Bytes once decoded, more where they are compressed."""
+    """Bytes once decoded; compressed ones count many times, since the time of a codec goes by them."""
     compressed: bool
     series: str | None
     study: str | None
@@ -197,7 +199,7 @@ def _header(file: Found) -> Header | Directory:
         name=file.name,
         path=str(file.path),
         sha256=hashlib.sha256(content).hexdigest(),
-        cost=decoded * (8 if compressed else 1),
+        cost=decoded + compressed * _COMPRESSED_COST * len(content),
         compressed=compressed,
         series=_text(dataset, "SeriesInstanceUID"),
         study=_text(dataset, "StudyInstanceUID"),

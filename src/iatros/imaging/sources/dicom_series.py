@@ -226,6 +226,8 @@ def _place(header: Header) -> tuple[float, ...]:
 
 
 def _collide(group: Sequence[Header]) -> bool:
+    if len(group) < 2:
+        return False
     normal = _normal(group[0].planes[0])
     places = np.sort([float(np.dot(header.planes[0].position or (), normal)) for header in group])
     return bool((np.diff(places) < _SAME_PLACE_MM).any())
@@ -278,8 +280,10 @@ def _geometry(
 
 
 def _normal(plane: Plane) -> np.ndarray:
+    """The vector product of the directions of row and column; `np.cross` is slow for one pair."""
     assert plane.orientation is not None
-    return np.cross(plane.orientation[:3], plane.orientation[3:])
+    a, b, c, x, y, z = plane.orientation
+    return np.array([b * z - c * y, c * x - a * z, a * y - b * x])
 
 
 def _plane_flags(header: Header, plane: Plane) -> list[str]:
