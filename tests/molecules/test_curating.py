@@ -17,7 +17,7 @@ from iatros.core.context import Context
 from iatros.core.engine import SerialEngine
 from iatros.core.errors import RequestError, TableError
 from iatros.core.request import build
-from iatros.molecules import curating
+from iatros.molecules.curation import batching
 from iatros.molecules.requests import CurateRequest
 
 MIXED = """smiles,id,IC50,rel,u
@@ -206,8 +206,8 @@ class Watching(SerialEngine):
 
 
 def test_lines_are_read_in_bounded_portions(curated, monkeypatch):
-    monkeypatch.setattr(curating, "BATCH_LINES", 7)
-    monkeypatch.setattr(curating, "BATCHES_PER_WORKER", 3)
+    monkeypatch.setattr(batching, "BATCH_LINES", 7)
+    monkeypatch.setattr(batching, "BATCHES_PER_WORKER", 3)
     engine = Watching()
     found = curated(["CCO", "CN"] * 100, context=Context(engine=engine))
     assert engine.most == 21
@@ -215,7 +215,7 @@ def test_lines_are_read_in_bounded_portions(curated, monkeypatch):
 
 
 def test_processes_give_what_a_plain_loop_gives(tmp_path, shared_data, monkeypatch):
-    monkeypatch.setattr(curating, "BATCH_LINES", 40)
+    monkeypatch.setattr(batching, "BATCH_LINES", 40)
     lines = (shared_data / "moleculenet" / "SAMPL.csv").read_text().splitlines()[:120]
     path = tmp_path / "some.csv"
     path.write_text("\n".join(lines))

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
-from itertools import islice
 from typing import Any
 
 from iatros.core.context import Context, Produced
-from iatros.core.engine import SerialEngine
 from iatros.core.errors import MissingExtraError, TableError
-from iatros.core.progress import SilentProgress
 from iatros.molecules.curation.accounting import Tally, ranked, tables
+from iatros.molecules.curation.batching import in_batches
 from iatros.molecules.curation.ledger import Ledger
 from iatros.molecules.curation.measuring import Scale
 from iatros.molecules.requests import CurateRequest
-from iatros.molecules.schema import Entry, Judged
+from iatros.molecules.schema import Judged
 from iatros.molecules.sources import Opened, open_compounds
 from iatros.molecules.sources.columns import Wanted
-
-BATCH_LINES = 500
-BATCHES_PER_WORKER = 16
-"""Batches that are read ahead for each worker: what bounds the memory, whatever the size of the file."""
 
 CONFLICT_OF_P = 1.0
 """Ten-fold: beyond it, measurements of one compound are reported as a conflict."""
@@ -100,16 +94,8 @@ def _judged(
 
     sets = () if "none" in request.alerts else tuple(dict.fromkeys(request.alerts))
     settings = Settings(Rules(request.tautomer, request.max_heavy_atoms), sets, scale)
-    batches = _batches(source.entries)
-    while wave := list(islice(batches, BATCHES_PER_WORKER * context.engine.workers)):
-        # One batch is done sooner here than a worker has started.
-        engine = context.engine if len(wave) > 1 else SerialEngine()
-        yield from engine.map(prepare, wave, settings, progress=SilentProgress(), label="lines")
-
-
-def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
-    while batch := list(islice(entries, BATCH_LINES)):
-        yield batch
+    for _, judged in in_batches(prepare, settings, source.entries, context.engine):
+        yield judged
 
 
 def _summary(tally: Tally) -> str:

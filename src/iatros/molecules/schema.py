@@ -13,7 +13,8 @@ class Entry(NamedTuple):
 
     `line` counts from 1: the line of a text file on which the record begins, or the row of a DataFrame or
     list. `structure` is SMILES or InChI, or the mol block of an SDF record where `molblock` is true. The
-    measurement, its relation and its unit are still text. A `refusal` says why the line could not even be
+    measurement, its relation and its unit are still text; so is `more`, the cells of further columns that were
+    asked for, in that order. A `refusal` says why the line could not even be
     cut into these (`BLANK` where there is nothing to cut).
     """
 
@@ -25,6 +26,7 @@ class Entry(NamedTuple):
     unit: str = ""
     molblock: bool = False
     refusal: str = ""
+    more: tuple[str, ...] = ()
 
 
 class Measurement(NamedTuple):
@@ -49,6 +51,16 @@ class Structure(NamedTuple):
     alerts: tuple[str, ...]
     rules: tuple[str, ...]
     properties: tuple[float, ...]
+
+
+class Identified(NamedTuple):
+    """The standard structure of an entry, or the reason why it is refused."""
+
+    refusal: str
+    smiles: str = ""
+    inchikey: str = ""
+    changes: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 class Judged(NamedTuple):

@@ -29,7 +29,8 @@ P_UNITS = frozenset(
 P_RANGE = (-2.0, 16.0)
 """What minus log10 of a measured concentration in mol/L can be: from 100 mol/L to 0.1 femtomol/L."""
 
-_MISSING = frozenset(("", "na", "n/a", "nan", "none", "null", "-", "missing", "?"))
+MISSING = frozenset(("", "na", "n/a", "nan", "none", "null", "-", "missing", "?"))
+"""What a cell says, in lower case, where nothing was measured."""
 _RELATIONS = {
     "": "exact",
     "=": "exact",
@@ -81,7 +82,7 @@ def measure(entry: Entry, scale: Scale) -> tuple[Measurement | None, str]:
     MeasurementError with its reason for text, a number that no assay can give, an unknown relation or unit.
     """
     cell = entry.activity.strip()
-    if cell.casefold() in _MISSING:
+    if cell.casefold() in MISSING:
         return None, ""
     if scale.is_class:
         return Measurement(None, "exact", cell), ""
@@ -100,11 +101,17 @@ def measure(entry: Entry, scale: Scale) -> tuple[Measurement | None, str]:
     return Measurement(value, _OPPOSITE[relation]), remark
 
 
+def is_number(cell: str) -> bool:
+    """Whether `cell` is meant as a number, with a sign such as > in front or without."""
+    sign = next((s for s in _SIGNS if cell.startswith(s)), "")
+    return bool(_NUMBER.fullmatch(cell[len(sign) :].strip().replace(",", ".")))
+
+
 def _relation(cell: str, column: str) -> tuple[str, str, str]:
     """The sign in front of the number, what it or the column of relations says, and a remark."""
     sign = next((s for s in _SIGNS if cell.startswith(s)), "")
     said = column.strip().strip("'\"").strip()
-    if said.casefold() in _MISSING:
+    if said.casefold() in MISSING:
         said = ""
     if said not in _RELATIONS:
         raise MeasurementError(f"relation: {_shown(said)} is none of =, >, <, >=, <=, ~")

@@ -10,8 +10,8 @@ from iatros.molecules.curation.alerts import alerts
 from iatros.molecules.curation.druglikeness import broken_rules, properties
 from iatros.molecules.curation.measuring import MeasurementError, Scale, measure
 from iatros.molecules.curation.parsing import StructureError, parse
-from iatros.molecules.curation.standardising import Rules, standardise
-from iatros.molecules.schema import Entry, Judged, Structure
+from iatros.molecules.curation.standardising import Rules, Standard, standardise
+from iatros.molecules.schema import Entry, Identified, Judged, Structure
 
 MAX_GIVEN_CHARACTERS = 500
 
@@ -46,11 +46,34 @@ def _judge(settings: Settings, entry: Entry) -> Judged:
     return Judged(entry.line, entry.name, given, "", structure, measurement, remark)
 
 
-def _structure(settings: Settings, entry: Entry) -> Structure:
-    standard = standardise(parse(entry.structure, molblock=entry.molblock), settings.rules)
+def identify(rules: Rules, entries: list[Entry]) -> list[Identified]:
+    """The standard structure of each entry alone, without alerts, rules of thumb and measurement."""
+    with rdBase.BlockLogs():
+        return [_identify(rules, entry) for entry in entries]
+
+
+def _identify(rules: Rules, entry: Entry) -> Identified:
+    if entry.refusal:
+        return Identified(entry.refusal)
+    try:
+        standard, inchikey = _standard(rules, entry)
+    except StructureError as error:
+        return Identified(str(error))
+    except (RuntimeError, ValueError):
+        return Identified("the structure cannot be processed")
+    return Identified("", standard.smiles, inchikey, standard.changes, standard.flags)
+
+
+def _standard(rules: Rules, entry: Entry) -> tuple[Standard, str]:
+    standard = standardise(parse(entry.structure, molblock=entry.molblock), rules)
     inchikey = Chem.MolToInchiKey(standard.mol)
     if not inchikey:
         raise StructureError("no InChI can be made of the structure")
+    return standard, inchikey
+
+
+def _structure(settings: Settings, entry: Entry) -> Structure:
+    standard, inchikey = _standard(settings.rules, entry)
     found = properties(standard.mol)
     return Structure(
         standard.smiles,

@@ -43,9 +43,31 @@ def open_compounds(reference: Any, wanted: Wanted) -> Opened:
     return Opened("the table", "frame", read_frame(reference, wanted, notes), notes)
 
 
-def _open_file(path: Path, wanted: Wanted, notes: list[str]) -> tuple[str, Iterator[Entry]]:
+def header_of(reference: Any, wanted: Wanted) -> list[str]:
+    """The names of the columns of a path, a DataFrame or a list of rows; none where there are no columns, as in SDF."""
+    if isinstance(reference, Path):
+        suffix = _suffix(reference)
+        if suffix == ".parquet":
+            from iatros.molecules.sources.frames import parquet_header
+
+            return parquet_header(reference)
+        if suffix not in SMILES_SUFFIXES + TABLE_SUFFIXES or reference.is_dir():
+            return []
+        from iatros.molecules.sources.delimited import read_header
+
+        return read_header(reference, wanted)
+    if isinstance(reference, list):
+        return [str(name) for name in reference[0]] if reference and isinstance(reference[0], dict) else []
+    return [str(name) for name in reference.columns]
+
+
+def _suffix(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    suffix = next((one for one in reversed(suffixes) if one != ".gz"), "")
+    return next((one for one in reversed(suffixes) if one != ".gz"), "")
+
+
+def _open_file(path: Path, wanted: Wanted, notes: list[str]) -> tuple[str, Iterator[Entry]]:
+    suffix = _suffix(path)
     if path.is_dir():
         raise TableError("is a folder, not a file of compounds", where=str(path))
     if suffix in SMILES_SUFFIXES or suffix in TABLE_SUFFIXES:

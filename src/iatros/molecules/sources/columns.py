@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from iatros.core.errors import SchemaError, unknown_name
+from iatros.molecules.schema import Entry
 
 STRUCTURES = (
     "smiles",
@@ -45,10 +46,13 @@ class Wanted:
     activity: str | None = None
     relation: str | None = None
     unit: str | None = None
+    more: tuple[str, ...] = ()
+    """Further columns whose cells are handed on as they are."""
 
     def measured(self) -> tuple[str, ...]:
-        """The columns that are about the measurement."""
-        return tuple(one for one in (self.activity, self.relation, self.unit) if one is not None)
+        """The columns that must be there and are about neither the structure nor its name."""
+        named = (self.activity, self.relation, self.unit, *self.more)
+        return tuple(one for one in named if one is not None)
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,16 @@ class Chosen:
     activity: int | None
     relation: int | None
     unit: int | None
+    more: tuple[int, ...] = ()
 
-    def cells(self, record: Sequence[str]) -> tuple[str, str, str, str, str]:
-        """Structure, name, activity, relation and unit of a record, empty where there is none."""
+    def entry(self, line: int, record: Sequence[str]) -> Entry:
+        """The record that begins on `line`, its cells empty where there is no column."""
         places = (self.structure, self.identifier, self.activity, self.relation, self.unit)
         structure, name, activity, relation, unit = (
             "" if place is None else record[place].strip() for place in places
         )
-        return structure, name, activity, relation, unit
+        more = tuple(record[place].strip() for place in self.more) if self.more else ()
+        return Entry(line, structure, name, activity, relation, unit, more=more)
 
 
 def choose(header: Sequence[str], wanted: Wanted, source: str, notes: list[str]) -> Chosen:
@@ -97,6 +103,7 @@ def choose(header: Sequence[str], wanted: Wanted, source: str, notes: list[str])
         _place(header, wanted.activity, source),
         _place(header, wanted.relation, source),
         _place(header, wanted.unit, source),
+        tuple(_required(header, name, source) for name in wanted.more),
     )
 
 
@@ -112,8 +119,10 @@ def names_structures(header: Sequence[str], wanted: Wanted) -> bool:
 
 
 def _place(header: Sequence[str], name: str | None, source: str) -> int | None:
-    if name is None:
-        return None
+    return None if name is None else _required(header, name, source)
+
+
+def _required(header: Sequence[str], name: str, source: str) -> int:
     if name not in header:
         raise unknown_name("column", name, header, where=source)
     if header.count(name) > 1:

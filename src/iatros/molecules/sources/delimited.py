@@ -35,6 +35,15 @@ def read_text(path: Path, wanted: Wanted, notes: list[str]) -> Iterator[Entry]:
     yield from _table(lines, delimiter, path.name, wanted, notes)
 
 
+def read_header(path: Path, wanted: Wanted) -> list[str]:
+    """The names of the columns of a table; none where the file has no header."""
+    first = first_lines(path, 1)
+    delimiter = _delimiter(first[0].text, wanted) if first else None
+    if delimiter is None:
+        return []
+    return first[0].text.split() if delimiter == " " else _cells(first[0].text, delimiter)
+
+
 def _delimiter(header: str, wanted: Wanted) -> str | None:
     """What cuts the first line into names of columns of which one is for structures; None for a bare SMILES file."""
     for delimiter in DELIMITERS:
@@ -99,7 +108,7 @@ def _table(
             said = f"the line has {len(cells)} cell(s) where the header has {width}"
             yield Entry(number, refusal=said)
         else:
-            yield Entry(number, *chosen.cells(cells))
+            yield chosen.entry(number, cells)
 
 
 def _records(lines: Iterator[Line], delimiter: str) -> Iterator[tuple[int, list[str], str]]:

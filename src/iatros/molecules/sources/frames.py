@@ -21,29 +21,38 @@ def read_frame(frame: Any, wanted: Wanted, notes: list[str]) -> Iterator[Entry]:
         block = slices[begin : begin + BLOCK_ROWS]
         columns = [list(block[name]) for name in frame.columns]
         for place, row in enumerate(zip(*columns, strict=True), begin + 1):
-            yield Entry(place, *chosen.cells(_Texts(row)))
+            yield chosen.entry(place, _Texts(row))
 
 
 def read_parquet(path: Path, wanted: Wanted, notes: list[str]) -> Iterator[Entry]:
     """Each row of a Parquet file, counted from 1."""
-    import polars as pl
-
-    try:
-        frame = pl.scan_parquet(path)
-        header = frame.collect_schema().names()
-    except FileNotFoundError:
-        raise TableError("there is no such file", where=str(path)) from None
-    except (pl.exceptions.PolarsError, OSError):
-        raise TableError("is not a whole Parquet file", where=path.name) from None
+    frame, header = _scan(path)
     chosen = choose(header, wanted, path.name, notes)
     begin = 0
     while True:
         block = frame.slice(begin, BLOCK_ROWS).collect()
         for place, row in enumerate(block.iter_rows(), begin + 1):
-            yield Entry(place, *chosen.cells(_Texts(row)))
+            yield chosen.entry(place, _Texts(row))
         begin += block.height
         if block.height < BLOCK_ROWS:
             return
+
+
+def parquet_header(path: Path) -> list[str]:
+    """The names of the columns."""
+    return _scan(path)[1]
+
+
+def _scan(path: Path) -> tuple[Any, list[str]]:
+    import polars as pl
+
+    try:
+        frame = pl.scan_parquet(path)
+        return frame, frame.collect_schema().names()
+    except FileNotFoundError:
+        raise TableError("there is no such file", where=str(path)) from None
+    except (pl.exceptions.PolarsError, OSError):
+        raise TableError("is not a whole Parquet file", where=path.name) from None
 
 
 def read_inline(rows: list[Any], wanted: Wanted, notes: list[str]) -> Iterator[Entry]:
@@ -62,7 +71,7 @@ def read_inline(rows: list[Any], wanted: Wanted, notes: list[str]) -> Iterator[E
     header = list(dict.fromkeys(str(name) for row in rows for name in row))
     chosen = choose(header, wanted, "the rows", notes)
     for place, row in enumerate(rows, 1):
-        yield Entry(place, *chosen.cells(_Texts([row.get(name) for name in header])))
+        yield chosen.entry(place, _Texts([row.get(name) for name in header]))
 
 
 class _Texts(Sequence[str]):

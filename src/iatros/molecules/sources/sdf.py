@@ -65,8 +65,9 @@ def _entry(begin: int, lines: list[str], wanted: Wanted, watch: _Watch) -> Entry
         fields.get(name, "") if name is not None else ""
         for name in (wanted.activity, wanted.relation, wanted.unit)
     )
+    more = tuple(fields.get(name, "") for name in wanted.more)
     block = "\n".join(lines[: ends[0] + 1]) + "\n"
-    return Entry(begin, block, _name(title, fields, wanted), activity, relation, unit, molblock=True)
+    return Entry(begin, block, _name(title, fields, wanted), activity, relation, unit, True, more=more)
 
 
 def _name(title: str, fields: dict[str, str], wanted: Wanted) -> str:
