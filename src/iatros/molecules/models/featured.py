@@ -146,7 +146,7 @@ class FeaturedPredictor:
         """(n, k), see `CompoundPredictor`."""
         if not len(compounds):
             return np.empty((0, len(self.centre)))
-        X = self.inputs.of(compounds)
+        X = self.inputs.of(compounds).astype(np.float64)
         scores = [scorer.score(X).reshape(len(X), -1) for scorer in self.scorers]
         return np.concatenate(scores, axis=1) * self.spread + self.centre
 
