@@ -12,12 +12,11 @@ keeps what belongs to its user.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import itertools
 import json
 import mmap
 import os
-import secrets
 import shutil
 import struct
 import weakref
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from iatros.core.errors import StorageError, UnknownNameError
+from iatros.core.kept import write_kept
 from iatros.core.runs import home_folder
 
 FORMAT = 1
@@ -103,22 +103,14 @@ class PixelCache:
     def put(self, key: str, images: Sequence[np.ndarray], noticed: dict[str, Any]) -> Pack:
         """Write the pack `key`; StorageError where the disk is full or the folder cannot be written."""
         path = self._path(key)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
         header = _header(images, noticed)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("xb") as file:
-                file.write(header)
-                file.writelines(_bodies(images))
-            os.replace(partial, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise StorageError(
-                f"the cache of pixels could not be written ({error.strerror or error})",
-                where=str(self.folder),
-                hint="free space, or name another folder in IATROS_CACHE",
-            ) from error
+        write_kept(
+            path,
+            itertools.chain([header], _bodies(images)),
+            what="the cache of pixels could not be written",
+            where=self.folder,
+            hint="free space, or name another folder in IATROS_CACHE",
+        )
         return _parsed(path, header)
 
     def _path(self, key: str) -> Path:

@@ -7,18 +7,15 @@ at any time. No structure is in the name or the file, only numbers.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from iatros.core.errors import StorageError
+from iatros.core.kept import write_kept
 from iatros.core.runs import home_folder
 
 FORMAT = 1
@@ -56,23 +53,14 @@ class FeatureStore:
         """Write the arrays `key`; StorageError where the disk is full or the folder cannot be written."""
         from safetensors.numpy import save
 
-        path = self._path(key)
-        partial = path.with_name(f".{key}.{secrets.token_hex(6)}")
         content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("xb") as file:
-                file.write(hashlib.sha256(content).digest())
-                file.write(content)
-            os.replace(partial, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise StorageError(
-                f"computed features could not be kept ({error.strerror or error})",
-                where=str(self.folder),
-                hint="free space, or name another folder in IATROS_HOME",
-            ) from error
+        write_kept(
+            self._path(key),
+            [hashlib.sha256(content).digest(), content],
+            what="computed features could not be kept",
+            where=self.folder,
+            hint="free space, or name another folder in IATROS_HOME",
+        )
 
     def _path(self, key: str) -> Path:
         return self.folder / f"v{FORMAT}" / key[:2] / f"{key}.features"
