@@ -172,3 +172,22 @@ def test_bad_libraries_are_refused(written: Callable[..., Path], tmp_path: Path)
 def test_bad_fields_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(RequestError):
         build(NeighboursRequest, {"structure": "CCO", "library": ["CCO"], **fields})
+
+
+def test_the_longest_unused_library_makes_room(
+    written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libraries, "MOST_ENTRIES", 2)
+    cache = home_folder() / "cache" / "libraries"
+    one, two, three = (written(ACIDS, f"{name}.smi") for name in ("one", "two", "three"))
+    for path in (one, two):
+        ask("CCO", path)
+    (first,) = (folder for folder in cache.iterdir() if "one.smi" in (folder / "index.json").read_text())
+    ask("CCO", one)
+    ask("CCO", three)
+    sources = [(folder / "index.json").read_text() for folder in cache.iterdir()]
+    assert first.exists()
+    assert sorted(name for name in ("one", "two", "three") for text in sources if f"{name}.smi" in text) == [
+        "one",
+        "three",
+    ]
