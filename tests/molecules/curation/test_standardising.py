@@ -169,3 +169,34 @@ def test_short_cuts_change_nothing_on_real_compounds(shared_data):
         assert standard(found.smiles).smiles == found.smiles
         n += 1
     assert n > 200
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "CC[NH+](C)C", "CC(=[NH2+])N", "C[NH+]=C(N)N(C)C", "c1cc[nH+]cc1", "C[N+](C)(C)CC([O-])=O", "[NH3+]CC([O-])=O",
+        "C[n+]1ccccc1", "CN=C(N)[N+](C)=C(C)N", "CS(C)=O", "C[S+](C)[O-]", "C[S+2]([O-])([O-])C", "CP(C)(C)=O",
+        "C[P+](C)(C)[O-]", "CP(=O)=O", "C[As](=O)=O", "C[Se](C)=O", "C[Sb](=O)=O", "C[N+](=O)[O-]", "CN=[N+]=[N-]",
+        "[O-][n+]1ccccc1C(=O)O", "CC(=O)[O-]", "OC(=O)CS(=O)(=O)[O-]", "CC[N-]S(C)(=O)=O", "[13CH3]C[15NH3+]",
+        "C[N+]#N", "CC([O-])=CC=[N+](C)C", "O=S1C=CC=C1", "C[N@@H+](CC)CCC", "CC[O+]=C(N)C", "[CH2+]N(C)C",
+    ],
+)  # fmt: skip
+def test_steps_that_are_left_out_would_change_nothing(smiles, monkeypatch):
+    tools = standardising._tools()
+    every = [
+        ("groups normalised", tools.normalizer.normalize),
+        ("charges moved", tools.reionizer.reionize),
+        ("neutralised", tools.uncharger.uncharge),
+    ]
+    found = standardise(parse(smiles), Rules())
+    monkeypatch.setattr(standardising, "_steps", lambda *_: every)
+    assert standardise(parse(smiles), Rules())[1:] == found[1:]
+
+
+def test_a_query_that_no_smiles_shows_is_refused():
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+    substituted = block.replace("M  END", "M  SUB  1   1   2\nM  END")
+    assert Chem.MolToSmiles(parse(substituted, molblock=True)) == "CCO"
+    for mol in (parse(substituted, molblock=True), parse("CCO |rb:0:2|")):
+        with pytest.raises(StructureError, match="query atom"):
+            standardise(mol, Rules())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rdkit import Chem
+from rdkit.Chem import rdqueries
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
-from iatros.molecules.curation.fragments import Parent, bound_metals, has_carbon, parent
+from iatros.molecules.curation.fragments import NONMETALS, Parent, bound_metals, has_carbon, parent
 from iatros.molecules.curation.parsing import StructureError
 
 MAX_ROUNDS = 5
@@ -18,9 +20,15 @@ MAX_TAUTOMERS = 200
 MAX_TRANSFORMS = 400
 USUAL_ELEMENTS = frozenset((1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53))
 
-
-_MARKS = "[*~"
-"""SMILES without these hold neither charges, metals, isotopes and radicals nor open places and queries."""
+# What canonical SMILES tell by themselves, so that the atoms are not asked one by one. Only atoms in brackets have a
+# charge, an isotope or unpaired electrons, or are of another element than B, C, N, O, P, S and the halogens.
+_BRACKETED = re.compile(r"\[\d*([A-Z][a-z]?|[a-z][a-z]?)")
+_CHARGED = re.compile(r"\[[^\]]*[+-]")
+_AMMONIUM = re.compile(r"\[\d*(?:N@{0,2}|n)H\d?\+\]")
+_ISOTOPE = re.compile(r"\[\d")
+_HYPERVALENT = re.compile(r"[Pp]|\[\d*(?:As|as|Sb|sb)")
+_READ_WITH_MORE = ("_MolFileInfo", "_CXSMILES_Data")
+"""Marks of molecules that were read from more than plain SMILES, and so can hold queries that no SMILES show."""
 
 
 class Standard(NamedTuple):
@@ -48,6 +56,8 @@ class _Tools(NamedTuple):
     reionizer: Any
     uncharger: Any
     tautomers: Any
+    radical: Any
+    sulfoxide: Any
 
 
 def standardise(mol: Any, rules: Rules) -> Standard:
@@ -62,8 +72,8 @@ def standardise(mol: Any, rules: Rules) -> Standard:
     """
     smiles = Chem.MolToSmiles(mol)
     changes: dict[str, None] = {}
-    if any(mark in smiles for mark in _MARKS):
-        _refuse_indefinite(mol)
+    _refuse_indefinite(mol, smiles)
+    if "[" in smiles and not _numbers(smiles) <= NONMETALS:
         mol, smiles = _without_metal(mol, smiles, changes)
     found = parent(mol, smiles)
     if found is None:
@@ -123,14 +133,19 @@ def _round(mol: Any, smiles: str, rules: Rules, changes: dict[str, None]) -> tup
 def _steps(mol: Any, smiles: str, rules: Rules) -> list[tuple[str, Any]]:
     """The steps that can change `mol`, in order."""
     tools = _tools()
-    charged = "[" in smiles and any(atom.GetFormalCharge() for atom in mol.GetAtoms())
+    charged = "[" in smiles and _CHARGED.search(smiles) is not None
     steps = []
-    # What RDKit normalises has a charge, a heavier chalcogen or pnictogen, or nitrogen with five bonds; all but
-    # sulfur and phosphorus stand in brackets.
-    if any(mark in smiles for mark in "[SsPp"):
+    # What RDKit normalises is a charge other than that of nitrogen with hydrogen, or without one a sulfoxide, or
+    # phosphorus, arsenic and antimony with two double bonds.
+    if (
+        (charged and _CHARGED.search(_AMMONIUM.sub("", smiles)))
+        or _HYPERVALENT.search(smiles)
+        or ("S" in smiles and mol.HasSubstructMatch(tools.sulfoxide))
+    ):
         steps.append(("groups normalised", tools.normalizer.normalize))
+        if charged:
+            steps.append(("charges moved", tools.reionizer.reionize))
     if charged:
-        steps.append(("charges moved", tools.reionizer.reionize))
         steps.append(("neutralised", tools.uncharger.uncharge))
     if rules.tautomer:
         steps.append(("tautomer", tools.tautomers.Canonicalize))
@@ -150,31 +165,39 @@ def _tools() -> _Tools:
         rdMolStandardize.Reionizer(),
         rdMolStandardize.Uncharger(True),
         rdMolStandardize.TautomerEnumerator(settings),
+        rdqueries.NumRadicalElectronsGreaterQueryAtom(0),
+        Chem.MolFromSmarts("[SX3+0]=O"),
     )
 
 
-def _refuse_indefinite(mol: Any) -> None:
-    for atom in mol.GetAtoms():
-        if atom.GetAtomicNum() == 0 or atom.HasQuery():
-            raise StructureError("not one definite compound: an open place (* or R) or a query atom")
-    if any(bond.HasQuery() for bond in mol.GetBonds()):
+def _refuse_indefinite(mol: Any, smiles: str) -> None:
+    more = any(mol.HasProp(mark) for mark in _READ_WITH_MORE)
+    if "*" in smiles or (more and any(atom.HasQuery() for atom in mol.GetAtoms())):
+        raise StructureError("not one definite compound: an open place (* or R) or a query atom")
+    if (more or "~" in smiles) and any(bond.HasQuery() for bond in mol.GetBonds()):
         raise StructureError("not one definite compound: a query bond")
+
+
+def _numbers(smiles: str) -> set[int]:
+    """The atomic numbers of the elements that stand in brackets."""
+    return {_number(symbol) for symbol in set(_BRACKETED.findall(smiles))}
+
+
+@lru_cache(maxsize=256)
+def _number(symbol: str) -> int:
+    return int(Chem.GetPeriodicTable().GetAtomicNumber(symbol.capitalize()))
 
 
 def _flags(mol: Any, smiles: str, found: Parent) -> tuple[str, ...]:
     """What is unusual about a compound and no reason to refuse it."""
-    isotopes = radical = element = False
-    for atom in mol.GetAtoms() if "[" in smiles else ():
-        isotopes = isotopes or atom.GetIsotope() != 0
-        radical = radical or atom.GetNumRadicalElectrons() != 0
-        element = element or atom.GetAtomicNum() not in USUAL_ELEMENTS
+    bracket = "[" in smiles
     flags = {
         "mixture": found.rival,
         "metal ion removed": found.metal,
-        "isotopes": isotopes,
-        "charged": "[" in smiles and Chem.GetFormalCharge(mol) != 0,
-        "radical": radical,
-        "unusual element": element,
+        "isotopes": bracket and _ISOTOPE.search(smiles) is not None,
+        "charged": bracket and Chem.GetFormalCharge(mol) != 0,
+        "radical": bracket and len(mol.GetAtomsMatchingQuery(_tools().radical)) > 0,
+        "unusual element": bracket and not _numbers(smiles) <= USUAL_ELEMENTS,
         "stereo not given": _lacks_stereo(mol),
         "enhanced stereo left out": found.enhanced,
     }
