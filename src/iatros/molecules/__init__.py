@@ -24,5 +24,12 @@ DOMAIN = Domain(
             "iatros.molecules.neighbours:neighbours",
             writes="table",
         ),
+        Action(
+            "targets",
+            "the proteins that a compound is likely to act on",
+            "iatros.molecules.requests:TargetsRequest",
+            "iatros.molecules.targeting:targets",
+            writes="table",
+        ),
     ),
 )

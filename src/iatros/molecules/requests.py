@@ -137,3 +137,75 @@ class NeighboursRequest(Request):
         description="what is compared: circular environments (morgan: atoms as they are; feature-morgan: what they "
         "do), paths and rings (avalon), or 166 substructures (maccs)",
     )
+
+
+class TargetsRequest(Request):
+    """The proteins that a compound is likely to act on, by the known ligands of each.
+
+    By the similarity ensemble approach, with the significance of each target, beside its most similar ligand. The
+    reference holds one pair of compound and target a line, as any ChEMBL export does; it is indexed the first time that
+    it is asked, and how often a known target is found is measured then.
+    """
+
+    structure: StructureRef = Field(
+        description="the compound, as SMILES or InChI", json_schema_extra=_POSITIONAL
+    )
+    reference: CompoundsRef = Field(
+        description=f"the known pairs, a compound and its target on each line: {_COMPOUNDS}",
+        json_schema_extra=_POSITIONAL,
+    )
+    target: str = Field("target", description="the column (SDF: data field) that names the target")
+    smiles: str | None = Field(
+        None,
+        description="the column of the reference with the structure; where not given, one whose name says so",
+    )
+    activity: str | None = Field(
+        None,
+        description="the column with the measured activity, higher for stronger once concentrations are minus log10 of "
+        "mol/L; without it every line is a known pair",
+    )
+    active_from: float | None = Field(
+        None,
+        description="from which activity a pair counts: 6 is 1 uM or stronger; needed with activity",
+    )
+    relation: str | None = Field(
+        None, description="the column that holds =, > or < for each measurement; otherwise read off its cell"
+    )
+    unit_column: str | None = Field(None, description="the column that holds the unit of each measurement")
+    unit: Literal["M", "mM", "uM", "nM", "pM", "p", "none"] | None = Field(
+        None,
+        description="the unit of all measurements: a concentration, p (minus log10 of mol/L) or none (a number on its "
+        "own scale, or 0 and 1); none where neither unit nor unit_column is given",
+    )
+    ranking: Literal["auto", "ensemble", "sum", "nearest"] = Field(
+        "auto",
+        description="order of the targets: by significance (ensemble), by summed similarity (sum), by the most similar "
+        "ligand (nearest), or by the one of them that found known targets most often in this reference (auto)",
+    )
+    fingerprint: Literal["morgan", "feature-morgan"] = Field(
+        "morgan",
+        description="what is compared: circular environments, of atoms as they are or of what they do",
+    )
+    threshold: float = Field(
+        0.3, gt=0.0, lt=1.0, description="the least Tanimoto similarity of a ligand that counts in the sum"
+    )
+    k: int = Field(20, ge=1, le=10_000, description="how many targets to show at most")
+    seed: int = Field(0, ge=0, lt=2**31, description="of the random sets that tell chance, and of the check")
+
+    @model_validator(mode="after")
+    def _measured_together(self) -> TargetsRequest:
+        if (self.activity is None) != (self.active_from is None):
+            raise ValueError(
+                "activity and active_from go together: the column, and from which value a pair counts"
+            )
+        if self.activity is None:
+            needless = [
+                name for name in ("relation", "unit_column", "unit") if getattr(self, name) is not None
+            ]
+            if needless:
+                raise ValueError(
+                    f"{needless[0]} is about a measurement: give activity, the column that holds it"
+                )
+        if self.unit is not None and self.unit_column is not None:
+            raise ValueError("give either unit, for all lines, or unit_column")
+        return self
