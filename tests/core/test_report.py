@@ -21,6 +21,7 @@ from iatros.core.report import (
     BarChart,
     Code,
     Document,
+    Drawing,
     Estimate,
     Facts,
     Figure,
@@ -243,6 +244,18 @@ def test_a_picture_stands_in_the_page_with_its_words_and_its_shape() -> None:
 def test_a_picture_that_would_be_a_hole_is_refused(file: bytes, alt: str, width: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Picture(file, alt, width=width)
+
+
+def test_a_drawing_stands_in_the_page_as_an_image_in_which_nothing_runs() -> None:
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><text>µ</text></svg>'
+    page = render(Document("d", (), opening=(Drawing(svg, 'a "b"', "under it", width=60),)))
+    (image,) = re.findall("<img[^>]*>", page)
+    assert base64.b64decode(re.findall('src="data:image/svg[+]xml;base64,([^"]*)"', image)[0]).decode() == svg
+    assert 'alt="a &quot;b&quot;"' in image
+    assert "<script" not in page
+    for broken, alt, width, said in [("<p>", "a", 9, "SVG"), (svg, " ", 9, "words"), (svg, "a", 0, "pixel")]:
+        with pytest.raises(ValueError, match=said):
+            Drawing(broken, alt, width=width)
 
 
 @pytest.mark.parametrize(

@@ -178,14 +178,50 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Figures, tables and pictures side by side."""
+class Drawing:
+    """An SVG document that stands in the page as an image, so nothing in it can run; `alt` says what it shows.
 
-    items: tuple[Figure | Table | Picture, ...]
+    `width` is how wide it is shown at most, in CSS pixels; its height follows. Raises ValueError where it is no
+    SVG, or nothing is said for those who cannot see it.
+    """
+
+    svg: str
+    alt: str
+    caption: str = ""
+    width: int = 404
+
+    def __post_init__(self) -> None:
+        """As in `Picture`."""
+        if not self.svg.lstrip().startswith("<svg"):
+            raise ValueError("a drawing is an SVG document")
+        if not self.alt.strip():
+            raise ValueError("a drawing needs words for those who cannot see it")
+        if self.width < 1:
+            raise ValueError("a drawing is at least one pixel wide")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Figures, tables, pictures and drawings side by side."""
+
+    items: tuple[Figure | Table | Picture | Drawing, ...]
     columns: Literal[2, 3, 4] = 2
 
 
-Block = Paragraph | Heading | Note | Table | KeyNumbers | Facts | Findings | Code | Grid | Picture | Figure
+Block = (
+    Paragraph
+    | Heading
+    | Note
+    | Table
+    | KeyNumbers
+    | Facts
+    | Findings
+    | Code
+    | Grid
+    | Picture
+    | Drawing
+    | Figure
+)
 
 
 @dataclass(frozen=True)

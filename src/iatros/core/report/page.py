@@ -12,6 +12,7 @@ from iatros.core.report.document import (
     Cell,
     Code,
     Document,
+    Drawing,
     Estimate,
     Facts,
     Findings,
@@ -179,6 +180,18 @@ def _picture(picture: Picture, _: str) -> Markup:
     return element("figure", image, caption, class_="picture")
 
 
+def _drawing(drawing: Drawing, _: str) -> Markup:
+    image = element(
+        "img",
+        src="data:image/svg+xml;base64," + base64.b64encode(drawing.svg.encode()).decode("ascii"),
+        alt=drawing.alt,
+        width=drawing.width,
+        class_="drawing",
+    )
+    caption = element("figcaption", drawing.caption) if drawing.caption else None
+    return element("figure", image, caption, class_="picture")
+
+
 def _table(table: Table, _: str) -> Markup:
     header = [
         element("th", column, scope="col", class_=_classes(column, right=k in table.right))
@@ -240,4 +253,5 @@ _DRAWERS: dict[type, Callable[[Any, str], Markup]] = {
     Code: lambda block, _: element("pre", block.text),
     Grid: _grid,
     Picture: _picture,
+    Drawing: _drawing,
 }

@@ -93,7 +93,7 @@ figure{margin:14px 0 18px;min-width:0}
 .grid>div{min-width:0}.grid figure,.grid .scroll{margin:6px 0}.grid .foot{margin-top:4px}
 figure .figure-title{font-weight:620;font-size:14px;margin:0 0 4px;overflow-wrap:anywhere}
 figure img{display:block;max-width:100%;height:auto;background:#000;border-radius:2px}
-figure img.pixels{image-rendering:pixelated}
+figure img.pixels{image-rendering:pixelated}figure img.drawing{background:#fff}
 figure svg{display:block;width:100%;height:auto;font-size:12px}
 figcaption{font-size:12.5px;color:var(--muted);margin-top:4px;line-height:1.45}
 details{font-size:12.5px;margin-top:4px}summary{cursor:pointer;color:var(--blue)}
