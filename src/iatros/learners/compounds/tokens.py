@@ -1,7 +1,7 @@
 """Compounds as text: random writings of a molecule, SMILES or SELFIES cut into tokens, tokens as numbers.
 
-A token of SMILES is an atom (a letter, two for Cl and Br, or all that stands in brackets), a bond, a parenthesis, a ring's
-number or the dot; a token of SELFIES is what stands in brackets, or the dot.
+A token of SMILES is an atom (a letter, two for Cl and Br, or all that stands in brackets), a bond, a parenthesis, a
+ring's number or the dot; a token of SELFIES is what stands in brackets, or the dot.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from iatros.core.errors import InputError, MissingExtraError
 Notation = Literal["smiles", "selfies"]
 
 PAD, UNKNOWN, BEGIN, END = range(4)
-"""The first codes of every vocabulary: filling of a line, a token that is not in it, the begin and the end of a text."""
+"""The first codes of every vocabulary: what fills up a line, a token that is not known, begin and end of a text."""
 
 SPECIAL = ("<pad>", "<unknown>", "<begin>", "<end>")
 
@@ -83,12 +84,11 @@ def to_smiles(text: str) -> str:
 
 def _selfies() -> Any:
     try:
-        import selfies
+        return import_module("selfies")
     except ImportError as error:
         raise MissingExtraError(
             "SELFIES need the package selfies", hint="pip install 'iatros[molecules]'"
         ) from error
-    return selfies
 
 
 @dataclass(frozen=True)

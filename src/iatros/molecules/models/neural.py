@@ -130,7 +130,8 @@ def learn(
                 for group in optimiser.param_groups:
                     group["lr"] = course.learning_rate * course.rate(step, n_batches)
                 optimiser.zero_grad(set_to_none=True)
-                outcome.loss(network(inputs(rows.numpy(), epoch)), rows).backward()
+                loss: Any = outcome.loss(network(inputs(rows.numpy(), epoch)), rows)
+                loss.backward()
                 torch.nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_STEP)
                 optimiser.step()
                 step += 1
