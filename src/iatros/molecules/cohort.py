@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ class Cohort:
     times: np.ndarray | None = None
     split: np.ndarray | None = None
     refused: tuple[dict[str, Any], ...] = ()
-    """The first refusals, each `name` (line 5; where one cell is lost, line 5, IC50) and `reason`."""
+    """The first refusals, each `name` (line 5; where one cell is lost, line 5, IC50), `line` and `reason`; in order."""
     counts: dict[str, Any] = field(default_factory=dict)
     flow: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
@@ -186,12 +187,21 @@ def _check(wanted: Reading) -> None:
 def _completed(compounds: Any, wanted: Reading) -> tuple[Reading, bool]:
     """The reading with what the columns of a curated file say by themselves, and whether it is one."""
     header = header_of(compounds, Wanted(wanted.smiles))
-    curated = set(header) >= CURATED and wanted.outcomes in ((), ("measurement",))
+    curated = (
+        set(header) >= CURATED
+        and wanted.outcomes in ((), ("measurement",))
+        and wanted.relation in (None, "relation")
+        and wanted.unit_column is None
+    )
+    if curated and wanted.unit not in (None, "p", "none", "class"):
+        raise RequestError(
+            f"measurements of a curated file are no longer in {wanted.unit}", hint="leave out unit, or say p"
+        )
     if curated:
         wanted = replace(wanted, outcomes=("measurement",), relation=None)
     if not wanted.outcomes:
         raise RequestError("no outcome is named", hint=f"columns: {', '.join(header[:20]) or 'none'}")
-    return wanted, curated and wanted.unit_column is None
+    return wanted, curated
 
 
 def _read(compounds: Any, wanted: Reading, curated: bool, context: Context) -> _Lines:
@@ -299,7 +309,7 @@ def _cohort(
         targets,
         found.times,
         found.split,
-        tuple(lines.refusals.first),
+        tuple(sorted(lines.refusals.first, key=itemgetter("line"))),
         {"n_lines": lines.n_lines, **found.counts, **lines.refusals.document(), **_changes(lines.identified)},
         (
             {"step": "lines read", "n_rows": lines.n_lines},

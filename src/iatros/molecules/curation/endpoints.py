@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from iatros.core.errors import OutcomeError, RequestError
 from iatros.core.task import Target
+from iatros.molecules.curation.accounting import ranked
 from iatros.molecules.curation.measuring import MISSING, MeasurementError, Scale, is_number, measure
 from iatros.molecules.curation.reconciling import Reconciled
 from iatros.molecules.schema import Entry, Measurement
 
-MANY_NUMBERS = 10
-"""Different numbers above which a column is no column of classes, whatever value is called positive."""
+MANY_LABELS = 10
+"""Different numbers above which a column is no column of classes, and different texts above which none is shown."""
 
 _YES = frozenset(("1", "yes", "y", "true", "t", "positive", "pos", "active", "hit", "toxic", "+"))
 _NO = frozenset(("0", "no", "n", "false", "f", "negative", "neg", "inactive", "nontoxic", "non-toxic", "-1"))
@@ -63,7 +64,7 @@ class Endpoint:
     """How the cells of one column are read: as numbers, as numbers on either side of a threshold, or as labels.
 
     `labels` gives the class of each label; of those that it does not name, `others` is the class, and they are refused
-    where that is None.
+    where that is None. Beside numbers, text is refused always.
     """
 
     target: Target
@@ -79,7 +80,9 @@ class Endpoint:
         if entry.activity.casefold() in MISSING:
             return None, ""
         spelt = spell(entry.activity)
-        found = dict(self.labels).get(spelt, self.others)
+        labels = dict(self.labels)
+        astray = all(map(is_number, labels)) and not is_number(spelt)
+        found = labels.get(spelt, None if astray else self.others)
         if found is None:
             raise MeasurementError(f"class: {spelt[:40]!r} is neither {' nor '.join(self.target.classes)}")
         return Measurement(None, "exact", str(found)), ""
@@ -164,7 +167,7 @@ def threshold_of(positive: str | None) -> Threshold | None:
 def _scale(name: str, asked: Asked, numeric: bool, counts: Counter[str]) -> Scale:
     if not numeric:
         raise OutcomeError(
-            f"most cells are text, such as {_listed(counts)}, where numbers are needed",
+            f"most cells are text, where numbers are needed: {_listed(counts)}",
             where=f"column {name}",
             hint="name the column with the numbers",
         )
@@ -181,7 +184,7 @@ def _against_the_rest(
         raise RequestError(
             "positive is a value, and a concentration needs a comparison", hint="such as >=6.5"
         )
-    if numeric and len(seen) > MANY_NUMBERS:
+    if numeric and len(seen) > MANY_LABELS:
         raise OutcomeError(
             f"the column holds {len(seen):,} different numbers, so one of them makes no class",
             where=where,
@@ -189,7 +192,7 @@ def _against_the_rest(
         )
     if positive not in seen:
         raise OutcomeError(
-            f"no compound has the value {asked.positive!r}", where=where, hint=f"values: {_listed(seen)}"
+            f"no compound has the value {asked.positive!r}", where=where, hint=f"there are {_listed(seen)}"
         )
     others = [label for label in seen if label != positive]
     if not others:
@@ -197,9 +200,8 @@ def _against_the_rest(
     if len(others) == 1:
         classes = (shown[others[0]], shown[positive])
         return Endpoint(Target(name, "binary", classes), Scale(None), labels=((others[0], 0), (positive, 1)))
-    rest = tuple((label, 0) for label in sorted(others)) if numeric else ()
     target = Target(name, "binary", (f"not {shown[positive]}", shown[positive]))
-    return Endpoint(target, Scale(None), labels=((positive, 1), *rest), others=None if numeric else 0)
+    return Endpoint(target, Scale(None), labels=((positive, 1),), others=0)
 
 
 def _two_classes(name: str, seen: Counter[str], shown: dict[str, str], numeric: bool) -> Endpoint:
@@ -210,7 +212,7 @@ def _two_classes(name: str, seen: Counter[str], shown: dict[str, str], numeric: 
             else "give positive, the value that counts as active; all other values are then one class"
         )
         raise OutcomeError(
-            f"classes are two, the column has {len(seen):,}: {_listed(seen)}",
+            f"there must be two classes, and there are {_listed(seen)}",
             where=f"column {name}",
             hint=hint,
         )
@@ -243,7 +245,8 @@ def _one_class(name: str, seen: Counter[str]) -> OutcomeError:
     )
 
 
-def _listed(counts: Counter[str], most: int = 5) -> str:
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    said = ", ".join(f"{label[:40]!r} ({n:,})" for label, n in ranked[:most])
-    return said + (", ..." if len(ranked) > most else "")
+def _listed(counts: Counter[str]) -> str:
+    """The labels and how often each comes; only their number where there are so many that they are no classes."""
+    if len(counts) > MANY_LABELS:
+        return f"{len(counts):,} different ones; is it the right column?"
+    return ", ".join(f"{label[:40]!r} ({n:,})" for label, n in ranked(counts).items())

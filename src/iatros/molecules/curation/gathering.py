@@ -35,7 +35,7 @@ class Refusals:
         self.n_cells += column is not None
         if len(self.first) < FIRST:
             name = f"line {line}" if column is None else f"line {line}, {column}"
-            self.first.append({"name": name, "reason": reason})
+            self.first.append({"name": name, "line": line, "reason": reason})
 
     def most(self) -> str | None:
         """The most frequent reasons in words; None where nothing was refused."""
