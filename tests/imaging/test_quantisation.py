@@ -101,6 +101,19 @@ def test_only_the_first_and_the_last_layer_stay_in_float(spec: InputSpec, column
     assert 0 < gap < 0.05
 
 
+def test_pooling_is_convolved_in_8_bits(learned: tuple[bytes, np.ndarray, np.ndarray]) -> None:
+    onnx, images, _ = learned
+    assert "AveragePool" in {node.op_type for node in operations(onnx).values()}
+    nodes = operations(quantise(onnx, images[:60]))
+    assert "AveragePool" not in {node.op_type for node in nodes.values()}
+    by_channel = [
+        node for node in nodes.values() for each in node.attribute if each.name == "group" and each.i > 1
+    ]
+    assert len(by_channel) == 2
+    for node in by_channel:
+        assert {nodes[name].op_type for name in node.input} == {"DequantizeLinear"}
+
+
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_recurrent_layers_stay_in_float_and_lengths_stay_free(cell: str) -> None:
     onnx = to_onnx(seeded(1, SmallSequenceNetwork, SEQUENCE, 2, cell), SEQUENCE)
