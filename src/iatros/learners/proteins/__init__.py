@@ -1,0 +1,1 @@
+"""Protein sequences: read, checked, turned into numbers and compared."""
