@@ -10,7 +10,16 @@ from rdkit import Chem
 from scipy.stats import spearmanr
 
 from iatros.core.errors import InputError
-from iatros.molecules.attribution import agreement, contributions, likeness_to_structure, rank_correlation
+from iatros.learners.compounds.fingerprints import Fingerprint
+from iatros.molecules.attribution import (
+    ExchangedFeatures,
+    agreement,
+    contributions,
+    likeness_after_exchange,
+    likeness_to_structure,
+    rank_correlation,
+)
+from iatros.molecules.models.hiding import EachAtomHidden
 
 PARACETAMOL = "CC(=O)Nc1ccc(O)cc1"
 
@@ -28,12 +37,14 @@ def test_a_contribution_is_what_the_answer_loses() -> None:
 @pytest.mark.parametrize(
     ("smiles", "pieces"),
     [
-        (PARACETAMOL, [(0, 1, 2), (3,), (4, 5, 6, 7, 8, 9, 10)]),
+        (PARACETAMOL, [(0, 1, 2), (3,), (4, 5, 6, 7, 9, 10), (8,)]),
+        ("O=[N+]([O-])c1ccc2ccccc2c1", [(0, 1, 2), tuple(range(3, 13))]),
+        ("[Na+].CC(=O)[O-]", [(0,), (1, 2, 3, 4)]),
         ("Oc1ccccc1", [(0,), (1, 2, 3, 4, 5, 6)]),
         ("CCCC", [(0, 1, 2, 3)]),
     ],
 )
-def test_pieces_are_those_of_brics_or_rings_and_what_hangs_on_them(smiles, pieces) -> None:
+def test_pieces_are_ring_systems_and_what_brics_leaves_whole_beside_them(smiles, pieces) -> None:
     n = Chem.MolFromSmiles(smiles).GetNumAtoms()
     found = contributions(smiles, 0.0, np.zeros(n))
     assert sorted(part.atoms for part in found.fragments) == pieces
@@ -93,3 +104,24 @@ def test_numbers_that_do_not_fit_are_refused() -> None:
         contributions("CCO", 0.0, np.array([0.0, np.inf, 0.0]))
     with pytest.raises(InputError, match="SMILES"):
         contributions("C1CC", 0.0, np.zeros(3))
+
+
+def test_exchanged_features_are_the_same_in_other_places() -> None:
+    plain, exchanged = EachAtomHidden(PARACETAMOL), ExchangedFeatures(PARACETAMOL, 3)
+    for fingerprint in (Fingerprint("morgan", n_bits=512), Fingerprint("morgan-counts", n_bits=512)):
+        before, after = plain.matrix([fingerprint]), exchanged.matrix([fingerprint])
+        assert not np.array_equal(before, after)
+        assert np.array_equal(before.sum(axis=1), after.sum(axis=1))
+        assert np.array_equal(after, ExchangedFeatures(PARACETAMOL, 3).matrix([fingerprint]))
+
+
+def test_exchange_tells_what_was_learned_from_how_many_features_there_are() -> None:
+    """Of two linear models one has a weight for each feature, the other the same for all."""
+    fingerprint = Fingerprint("morgan-counts", n_bits=2048)
+    weights = np.random.default_rng(1).normal(size=2048)
+    for w, alike in ((weights, False), (np.ones(2048), True)):
+        hidden = EachAtomHidden(PARACETAMOL).matrix([fingerprint]) @ w
+        found = [contributions(PARACETAMOL, 0.0, hidden.astype(float))]
+        likeness = likeness_after_exchange(found, lambda one, w=w: one.matrix([fingerprint]) @ w)
+        assert likeness == pytest.approx(1) if alike else abs(likeness) < 0.5
+    assert likeness_after_exchange(found, lambda one: np.ones(len(one))) is None

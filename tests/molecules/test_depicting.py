@@ -55,6 +55,15 @@ def test_the_legend_has_the_scale_and_the_words() -> None:
     assert "<title>ethanol</title>" in svg
 
 
+def test_the_strongest_atoms_bear_their_number_with_its_sign() -> None:
+    """RDKit draws notes as outlines: each sign and each figure is one path, and no glyph may be lost."""
+    glyphs = [
+        len(re.findall("class='note'", draw_contributions("CCCCCCO", [0, 0, 0, value, 0, 0, 0], 0.5)))
+        for value in (0.35, -0.35, 0.05)
+    ]
+    assert glyphs == [5, 5, 0]
+
+
 def test_nothing_is_loaded_and_what_is_given_is_escaped() -> None:
     svg = draw_contributions("CCO", [0.1, 0.2, -0.4], 0.4, title='<script>"&', unit="<b>")
     assert "<script" not in svg

@@ -9,14 +9,19 @@ from typing import Any
 import numpy as np
 
 from iatros.core.errors import InputError
+from iatros.learners.compounds.fingerprints import BIT_KINDS, Fingerprint
+from iatros.learners.compounds.packing import pack, unpack
+from iatros.molecules.models.hiding import EachAtomHidden
 
 EMPTY = "C"
 """Methane: what stands for no compound at all, which no model can be asked about."""
 AGREEMENT_BOUND = 0.5
 """Fits agree on a map where the mean rank correlation of theirs reaches it."""
+EXCHANGE_BOUND = 0.5
+"""A map depends on what was learned where its rank correlation with maps from exchanged features stays below."""
 STRUCTURE_BOUND = 0.7
 """A map that ranks atoms as their number of neighbours does at or above this tells of the structure alone."""
-_REACH = 2
+_REACH, _DRAWS = 2, 3
 
 Hidden = Callable[[str], np.ndarray]
 """Of one SMILES: the answer (atoms,) with each atom hidden in turn."""
@@ -84,6 +89,43 @@ def agreement(smiles: Sequence[str], fits: Sequence[Hidden], answers: Sequence[n
     return float(np.mean(found))
 
 
+class ExchangedFeatures(EachAtomHidden):
+    """One compound with each atom hidden in turn, as a model sees it whose features were dealt out anew.
+
+    Each feature stands in the place of another, the same for all atoms: what the model learned about the features is
+    lost, and how many each atom has is kept.
+    """
+
+    def __init__(self, smiles: str, seed: int) -> None:
+        super().__init__(smiles)
+        self._seed = seed
+
+    def values(self, fingerprint: Fingerprint) -> np.ndarray:
+        """As of `EachAtomHidden`, the columns in another order."""
+        values = super().values(fingerprint)
+        bits = fingerprint.kind in BIT_KINDS
+        table = unpack(values, fingerprint.n_bits) if bits else values
+        exchanged = table[:, np.random.default_rng(self._seed).permutation(table.shape[1])]
+        return pack(exchanged) if bits else np.ascontiguousarray(exchanged)
+
+
+def likeness_after_exchange(
+    found: Sequence[Contributions], answer: Callable[[ExchangedFeatures], np.ndarray]
+) -> float | None:
+    """Mean rank correlation of the maps with those that `answer` gives for exchanged features, over three exchanges.
+
+    In the manner of the randomisation of Adebayo 2018: a map that stays the same does not show what was learned.
+    None where exchanging changes nothing, as for a model that sees no fingerprints.
+    """
+    correlations, changes = [], False
+    for one in found:
+        for seed in range(_DRAWS):
+            hidden = answer(ExchangedFeatures(one.smiles, seed))
+            changes = changes or bool(np.ptp(hidden) > 0)
+            correlations.append(rank_correlation(one.atoms, -hidden))
+    return float(np.mean(correlations)) if changes else None
+
+
 def likeness_to_structure(found: Sequence[Contributions]) -> float:
     """Mean rank correlation of the size of the contributions with how many atoms lie within two bonds of each atom.
 
@@ -114,19 +156,16 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _fragments(molecule: Any) -> list[tuple[int, ...]]:
-    """The atoms of each piece that BRICS (Degen 2008) cuts; of what it leaves whole, ring systems and substituents."""
+    """The atoms of each ring system, and of each piece of what hangs on them that BRICS (Degen 2008) leaves whole."""
     from rdkit import Chem
     from rdkit.Chem import BRICS
 
-    pairs = [pair for pair, _ in BRICS.FindBRICSBonds(molecule)]
-    cut = [molecule.GetBondBetweenAtoms(*pair).GetIdx() for pair in pairs]
-    if not cut:
-        cut = [
-            bond.GetIdx()
-            for bond in molecule.GetBonds()
-            if not bond.IsInRing() and (bond.GetBeginAtom().IsInRing() or bond.GetEndAtom().IsInRing())
-        ]
-    if not cut:
-        return [tuple(range(molecule.GetNumAtoms()))]
-    pieces = Chem.GetMolFrags(Chem.FragmentOnBonds(molecule, sorted(cut), addDummies=False))
-    return [tuple(sorted(piece)) for piece in pieces]
+    cut = {molecule.GetBondBetweenAtoms(*pair).GetIdx() for pair, _ in BRICS.FindBRICSBonds(molecule)}
+    cut |= {
+        bond.GetIdx()
+        for bond in molecule.GetBonds()
+        if not bond.IsInRing() and (bond.GetBeginAtom().IsInRing() or bond.GetEndAtom().IsInRing())
+    }
+    if cut:
+        molecule = Chem.FragmentOnBonds(molecule, sorted(cut), addDummies=False)
+    return [tuple(sorted(piece)) for piece in Chem.GetMolFrags(molecule)]

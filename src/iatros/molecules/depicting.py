@@ -72,7 +72,9 @@ def _structure(molecule: Any, strength: np.ndarray, scale: float) -> Markup:
     shown = [atom for atom, share in enumerate(strength) if abs(share) > _FAINT]
     for atom in np.argsort(-np.abs(strength), kind="stable")[:_NOTES].tolist():
         if abs(strength[atom]) >= _NOTED:
-            drawn.GetAtomWithIdx(atom).SetProp("atomNote", _signed(strength[atom] * scale))
+            # RDKit's own font has no minus sign, and would leave it out
+            note = _signed(strength[atom] * scale).replace("\u2212", "-")
+            drawn.GetAtomWithIdx(atom).SetProp("atomNote", note)
     drawer = rdMolDraw2D.MolDraw2DSVG(WIDTH, HEIGHT)
     options = drawer.drawOptions()
     options.useBWAtomPalette()

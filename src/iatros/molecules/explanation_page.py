@@ -71,7 +71,13 @@ def _compounds(result: dict[str, Any], drawings: Sequence[str]) -> tuple[Block, 
             f"Structure of {row['name']} with the contributions of its atoms; the strongest is "
             f"{strongest['element']} number {strongest['atom'] + 1} with {rounded(strongest['contribution'])}"
         )
-        blocks.append(Heading(f"{row['name']}: {rounded(row['prediction'])} {result['unit']}".rstrip()))
+        said = f"{result['answer']} {rounded(row['prediction'])}"
+        unit = "" if result["task"] == "binary" else f" {result['unit']}".rstrip()
+        blocks.append(Heading(f"{row['name']}: {said}{unit}"))
+        if not row["in_domain"]:
+            blocks.append(
+                Note("outside the domain of applicability: the answer itself is in doubt", "warning")
+            )
         blocks.append(Grid((Drawing(svg, alt, caption=row["smiles"]), _fragments(row))))
     return tuple(blocks)
 
@@ -91,7 +97,7 @@ def _signed(value: float) -> str:
 
 
 def _checks(checks: dict[str, Any]) -> tuple[Block, ...]:
-    agreed, structure = checks["agreement"], checks["structure"]
+    agreed, exchanged, structure = (checks[name] for name in ("agreement", "randomisation", "structure"))
     rows = (
         Row(
             (
@@ -99,6 +105,14 @@ def _checks(checks: dict[str, Any]) -> tuple[Block, ...]:
                 Estimate(agreed["rank_correlation"], digits=2),
                 f"{number(agreed['bound'], 1)} or more",
                 _verdict(agreed["passes"]),
+            )
+        ),
+        Row(
+            (
+                "the map stays the same when features are exchanged",
+                Estimate(exchanged["rank_correlation"], digits=2),
+                f"below {number(exchanged['bound'], 1)}",
+                _verdict(exchanged["passes"]),
             )
         ),
         Row(
@@ -112,8 +126,10 @@ def _checks(checks: dict[str, Any]) -> tuple[Block, ...]:
     )
     said = (
         f"Mean rank correlations over atoms: of the maps of {agreed['n_fits']} parts of the model with each other "
-        f"({agreed['n']} compounds), and of the size of the contributions with how many atoms lie within two bonds "
-        f"({structure['n']} compounds). The second needs no model: a map that is like it shows the structure alone."
+        f"({agreed['n']} compounds), of the maps with those of a model whose features were dealt out anew, so that "
+        f"nothing is left of what it learned ({exchanged['n']} compounds), and of the size of the contributions with "
+        f"how many atoms lie within two bonds ({structure['n']} compounds). The last needs no model: a map that is "
+        "like it shows the structure alone."
     )
     return (
         Paragraph(said),
@@ -123,5 +139,5 @@ def _checks(checks: dict[str, Any]) -> tuple[Block, ...]:
 
 def _verdict(passes: bool | None) -> str:
     if passes is None:
-        return f"{NONE} (one fit only)"
+        return f"{NONE} (does not apply)"
     return "passes" if passes else "fails"

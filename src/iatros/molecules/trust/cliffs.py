@@ -23,7 +23,7 @@ LOG_UNITS = 2.0
 """How far two values on a scale of p (minus log10 of mol/L) must differ: a hundred-fold."""
 DEVIATIONS = 2.0
 """The same in standard deviations, for values on another scale."""
-P_UNITS = frozenset(("p", "-log10(M)", "-log10 M", "-log10 mol/L"))
+P_UNITS = frozenset(("p", "minus log10 of mol/L"))
 """Units of a `Target` that are scales of p."""
 N_BOOTSTRAP = 500
 

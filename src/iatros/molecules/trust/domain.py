@@ -16,10 +16,13 @@ from iatros.core.intervals import finite
 from iatros.learners.compounds.compounds import Compounds
 from iatros.learners.compounds.fingerprints import Fingerprint
 from iatros.learners.compounds.tanimoto import build_index, search
+from iatros.molecules.attribution import rank_correlation
 
 N_NEAREST = 3
 SHARE = 0.05
 """Share of the development compounds that lies beyond each limit."""
+_FEWEST = 3
+"""Compounds from which a correlation is given."""
 
 
 @dataclass(frozen=True)
@@ -180,18 +183,7 @@ def _told_apart(errors: np.ndarray, beyond: np.ndarray, signal: np.ndarray | Non
         "mean_error_within": float(inner.mean()) if len(inner) else None,
         "error_grows": bool(len(outer) and len(inner) and outer.mean() > inner.mean()),
     }
-    return (
-        told
-        if signal is None
-        else {**told, "rank_correlation": _rank_correlation(signal[known], errors[known])}
-    )
-
-
-def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    from scipy.stats import rankdata
-
-    if len(a) < 3:
-        return None
-    a, b = (rankdata(values) - (len(values) + 1) / 2 for values in (a, b))
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b / scale) if scale > 0 else None
+    if signal is None:
+        return told
+    rises = rank_correlation(signal[known], errors[known]) if known.sum() >= _FEWEST else None
+    return {**told, "rank_correlation": rises}
