@@ -54,7 +54,7 @@ def split_pairs(
 
     >>> drugs, targets = np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)
     >>> [(len(p.development), len(p.test), len(p.left_out)) for p in split_pairs(drugs, targets, "leave-both")]
-    [(6, 2, 4)]
+    [(4, 2, 6)]
     """
     if how not in PAIR_SPLITS:
         raise unknown_name("split of pairs", how, PAIR_SPLITS)
