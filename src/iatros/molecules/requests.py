@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic.config import JsonDict
 
-from iatros.core.request import CompoundsRef, Names, Request
+from iatros.core.request import CompoundsRef, ModelRef, Names, Request
 
 _POSITIONAL: JsonDict = {"positional": True}
 _COMPOUNDS = (
@@ -18,6 +18,8 @@ ALERTS = ("pains", "brenk", "nih", "moses")
 StructureRef = Annotated[str, PlainSerializer(lambda _: "one structure")]
 """SMILES or InChI. Serialises to words without it: structures can be secret, and requests are logged."""
 Unit = Literal["M", "mM", "uM", "nM", "pM", "p", "none", "class"]
+Validation = Literal["random", "scaffold", "scaffold-deterministic", "cluster", "time", "given"]
+Parameters = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
 
 
 class _ReadsCompounds(Request):
@@ -209,3 +211,248 @@ class TargetsRequest(Request):
         if self.unit is not None and self.unit_column is not None:
             raise ValueError("give either unit, for all lines, or unit_column")
         return self
+
+
+class ScreenRequest(Request):
+    """The best compounds of a library: by a trained model, or by their similarity to one compound.
+
+    The library is read once, in bounded memory. OUT holds best.csv and best.sdf with the compounds in order, and
+    refused.csv with each line that could not be judged.
+    """
+
+    library: CompoundsRef = Field(description=f"what to screen: {_COMPOUNDS}", json_schema_extra=_POSITIONAL)
+    smiles: str | None = Field(
+        None,
+        description="the column with the structure, as SMILES or InChI; where not given, one whose name says so",
+    )
+    identifier: str | None = Field(
+        None,
+        description="the column (SDF: data field) that names the compound; where not given, one whose name says so",
+    )
+    bundle: ModelRef | None = Field(None, description="the model that ranks; either this or like")
+    like: StructureRef | None = Field(
+        None, description="rank by similarity to this compound (SMILES or InChI) in place of a model"
+    )
+    endpoint: str | None = Field(
+        None, description="which endpoint of the model ranks; needed where it has several"
+    )
+    order: Literal["high", "low"] = Field(
+        "high",
+        description="whether high or low predictions are wanted; low is for toxicity, or concentrations",
+    )
+    top: int = Field(100, ge=1, le=100_000, description="how many of the best compounds to keep")
+    diverse: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        description="how many of them to pick so that they differ most from each other; 0 for none",
+    )
+    min_similarity: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="the least similarity of a compound that is kept: to the compounds that the model learned from, "
+        "or to like",
+    )
+    domain: Literal["flag", "only"] = Field(
+        "flag",
+        description="what becomes of compounds outside the model's domain of applicability: flag, or left out (only)",
+    )
+    alerts: Names = Field(
+        ("pains", "brenk"),
+        description=f"structural alerts to look for among the best, none to switch off: {', '.join(ALERTS)}",
+    )
+
+    @model_validator(mode="after")
+    def _one_question(self) -> ScreenRequest:
+        if (self.bundle is None) == (self.like is None):
+            raise ValueError("give either bundle, the model that ranks, or like, a compound to be similar to")
+        if self.like is not None:
+            if self.endpoint is not None:
+                raise ValueError("endpoint is about a model: give bundle")
+            if self.domain == "only":
+                raise ValueError("the domain is that of a model: give bundle")
+            if self.order == "low":
+                raise ValueError("the least similar are not asked for: order low needs bundle")
+        unknown = sorted(set(self.alerts) - {*ALERTS, "none"})
+        if unknown:
+            raise ValueError(f"alerts: no set is called {', '.join(unknown)}")
+        return self
+
+
+class TrainRequest(_ReadsCompounds):
+    """Learn from measured compounds how another compound will do, and show how far it can be trusted.
+
+    One endpoint or several at once, of classes or of numbers; not every compound needs a value of each. Structures
+    are standardised and repeated measurements reconciled as in curate.
+    """
+
+    outcome: Names = Field(
+        (),
+        description="the columns (SDF: data fields) to predict, comma separated; several are learned together. The "
+        "compounds.csv of a curation needs none",
+    )
+    positive: str | None = Field(
+        None,
+        description="which values of the outcome count as active: a value, or a comparison such as '>=6.3'",
+    )
+    task: Literal["auto", "binary", "continuous"] = Field(
+        "auto", description="kind of outcome; auto reads it off the columns"
+    )
+    relation: str | None = Field(
+        None, description="the column that holds =, > or < for each measurement; otherwise read off its cell"
+    )
+    unit_column: str | None = Field(None, description="the column that holds the unit of each measurement")
+    unit: Literal["M", "mM", "uM", "nM", "pM", "p", "none"] | None = Field(
+        None,
+        description="the unit of all measurements: a concentration (learned as minus log10 of mol/L), p (already so) "
+        "or none (a number on its own scale); none where neither unit nor unit_column is given",
+    )
+    max_spread: float | None = Field(
+        None,
+        ge=0.0,
+        description="how far apart measurements of one compound may lie before they are reported as a conflict; "
+        "where not given 1 (ten-fold) for concentrations, and no limit on another scale",
+    )
+    conflicts: Literal["keep", "refuse"] = Field(
+        "keep", description="what becomes of a compound whose measurements conflict"
+    )
+    tautomer: bool = Field(
+        False, description="replace each structure by its canonical tautomer (ten times slower)"
+    )
+    model: Names = Field(
+        ("ensemble",),
+        description="models to train (comma separated, or all); the best on compounds it has not seen is kept",
+    )
+    param: Parameters = Field((), description="a model parameter, as MODEL.NAME=VALUE; may be repeated")
+    validation: Validation = Field(
+        "scaffold",
+        description="what is kept apart from the compounds that are learned from: scaffolds (scaffold: balanced, "
+        "scaffold-deterministic: the rarest are held out), clusters of similar compounds, the latest compounds, the "
+        "side that the file names, or only the compound itself (random)",
+    )
+    folds: int = Field(
+        0, ge=0, le=20, description="folds of cross-validation, 2 or more; 0 holds one side out, once"
+    )
+    held_out_fraction: float | None = Field(
+        None,
+        gt=0.0,
+        lt=0.9,
+        description="share of the compounds held out; where not given a fifth, of scaffold-deterministic a tenth",
+    )
+    cluster_similarity: float = Field(
+        0.6,
+        gt=0.0,
+        lt=1.0,
+        description="least Tanimoto similarity of a compound to the centre of its cluster; for validation cluster",
+    )
+    time: str | None = Field(None, description="the column with the date or year, for validation time")
+    split: str | None = Field(
+        None, description="the column that names the side of each compound, for validation given"
+    )
+    inner_folds: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="fits of each model, each without one part of the compounds; they are averaged. 0: 5, and 3 above "
+        "20,000 compounds",
+    )
+    calibration: Literal["auto", "none", "intercept", "slope", "isotonic"] = Field(
+        "auto",
+        description="calibration on compounds that the model has not seen; auto chooses by cross-validated loss",
+    )
+    coverage: float = Field(0.9, gt=0.5, lt=1.0, description="of conformal sets and prediction intervals")
+    confidence_level: float = Field(0.95, gt=0.5, lt=1.0, description="of the intervals of metrics")
+    y_scrambling: int = Field(
+        20,
+        ge=0,
+        le=1000,
+        description="times that a quick model is judged on shuffled outcomes, which it must not predict; 0 leaves the "
+        "check out",
+    )
+    keep_fingerprints: bool = Field(
+        True,
+        description="keep fingerprints of the training compounds in the bundle, for the domain of applicability; "
+        "without, nobody can check whether a structure was learned from",
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> TrainRequest:
+        if len(set(self.outcome)) < len(self.outcome):
+            raise ValueError("outcome: a column is named twice")
+        if self.unit is not None and self.unit_column is not None:
+            raise ValueError("give either unit, for all lines, or unit_column")
+        if (self.validation == "time") != (self.time is not None):
+            raise ValueError("validation time and the column time go together")
+        if (self.validation == "given") != (self.split is not None):
+            raise ValueError("validation given and the column split go together")
+        if self.folds == 1 or self.inner_folds == 1:
+            raise ValueError("one fold leaves nothing to learn from: give 0, or 2 and more")
+        if self.folds and self.validation in ("time", "scaffold-deterministic"):
+            raise ValueError(f"validation {self.validation} holds one side out, so folds has no meaning")
+        if self.positive is not None and self.task == "continuous":
+            raise ValueError("positive makes classes of the outcome, so task cannot be continuous")
+        return self
+
+
+class _UsesModel(Request):
+    """Fields of every request that asks a bundle about compounds."""
+
+    model: ModelRef = Field(description="the bundle", json_schema_extra=_POSITIONAL)
+    compounds: CompoundsRef = Field(description=_COMPOUNDS, json_schema_extra=_POSITIONAL)
+    smiles: str | None = Field(
+        None,
+        description="the column with the structure, as SMILES or InChI; where not given, one whose name says so",
+    )
+    identifier: str | None = Field(
+        None,
+        description="the column (SDF: data field) that names the compound; where not given, one whose name says so",
+    )
+
+
+class PredictRequest(_UsesModel):
+    """The predicted activity of each compound, with its interval or set, and whether the model knows its kind.
+
+    One row for each line, in the order of the input; a line without an answer has the reason.
+    """
+
+    abstain: bool = Field(
+        False,
+        description="give no answer for compounds outside the domain of applicability, but the reason",
+    )
+
+
+class EvaluateRequest(_UsesModel):
+    """External validation: how the model does on compounds that were measured elsewhere or later."""
+
+    outcome: Names = Field(
+        (),
+        description="the columns with the measurements, in the order of the model's endpoints; those that it was "
+        "trained on where not given",
+    )
+    relation: str | None = Field(
+        None, description="the column that holds =, > or < for each measurement; otherwise read off its cell"
+    )
+    unit_column: str | None = Field(None, description="the column that holds the unit of each measurement")
+    unit: Literal["M", "mM", "uM", "nM", "pM", "p", "none"] | None = Field(
+        None, description="the unit of all measurements; as in training where neither is given"
+    )
+    confidence_level: float = Field(0.95, gt=0.5, lt=1.0, description="of the intervals of metrics")
+    seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> EvaluateRequest:
+        if self.unit is not None and self.unit_column is not None:
+            raise ValueError("give either unit, for all lines, or unit_column")
+        return self
+
+
+class ExplainRequest(_UsesModel):
+    """What each atom contributes to the answer, drawn on the structure, and checks of the maps themselves."""
+
+    endpoint: str | None = Field(
+        None, description="the endpoint that is explained; the first of the model where not given"
+    )
+    most: int = Field(16, ge=1, le=1000, description="compounds to explain, the first different ones")
+    top: int = Field(10, ge=1, le=1000, description="fragments to name of each compound, the strongest first")
