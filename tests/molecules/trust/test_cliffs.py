@@ -50,6 +50,14 @@ def test_close_compounds_with_a_hundred_fold_gap_are_a_cliff() -> None:
     assert document["steepest"][0] == {"rows": [0, 2], "similarity": 1.0, "gap": 3.0, "sali": None}
 
 
+def test_chains_of_another_length_are_not_nearly_the_same() -> None:
+    """To bit fingerprints they are equal."""
+    smiles = ["C" * 12 + "O", "C" * 22 + "O", "C" * 23 + "O"]
+    assert _similarity(smiles[0], smiles[1]) == 1
+    (found,) = find_cliffs(_assay(smiles, [2.0, 8.0, 5.0]))
+    assert found.pairs.tolist() == [[1, 2]]
+
+
 @pytest.mark.parametrize(
     ("y", "bound", "gap"),
     [

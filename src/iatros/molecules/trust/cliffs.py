@@ -19,6 +19,9 @@ SIMILAR = 0.85
 """Tanimoto similarity of circular fingerprints from which two compounds are nearly the same."""
 SIMILAR_IN_SCAFFOLD = 0.6
 """The same for two compounds of one scaffold; a scaffold alone, such as benzene, says little."""
+SAME_SIZE = 0.8
+"""Least share of the heavy atoms of the larger that the smaller must have: bits do not count, so long chains of any
+length are the same to them."""
 LOG_UNITS = 2.0
 """How far two values on a scale of p (minus log10 of mol/L) must differ: a hundred-fold."""
 DEVIATIONS = 2.0
@@ -73,7 +76,8 @@ class Cliffs:
 def find_cliffs(assay: Assay, *, limits: tuple[float, ...] | None = None) -> tuple[Cliffs, ...]:
     """The cliffs of each endpoint.
 
-    Two compounds are nearly the same at a similarity of 0.85, or of 0.6 where they share their Bemis-Murcko scaffold.
+    Two compounds are nearly the same at a similarity of 0.85, or of 0.6 where they share their Bemis-Murcko scaffold,
+    if the smaller has at least 0.8 of the heavy atoms of the larger.
     They are a cliff where their values differ by more than the endpoint's of `limits`: if not given 2 on a scale of p,
     else two standard deviations; classes must differ. Of a bound only what is certain counts: more than 8 and 5
     differ by at least 3, and less than 5 and 5 by nothing.
@@ -116,24 +120,32 @@ def errors_at_cliffs(
 
 
 def _similar(compounds: Compounds) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of rows that are nearly the same (m, 2), and their similarity (m,)."""
     pairs, similarity = pairs_above(compounds.values(Fingerprint()), SIMILAR_IN_SCAFFOLD)
-    scaffolds = _scaffolds(compounds.smiles, np.unique(pairs[similarity < SIMILAR]))
-    alike = similarity >= SIMILAR
-    for place in np.flatnonzero(~alike):
-        first, second = (scaffolds[int(row)] for row in pairs[place])
-        alike[place] = first != "" and first == second
+    rows, place = np.unique(pairs, return_inverse=True)
+    place = place.reshape(pairs.shape)
+    sizes, scaffolds = _described(compounds.take(rows).smiles)
+    first, second = place[:, 0], place[:, 1]
+    alike = (similarity >= SIMILAR) | ((scaffolds[first] == scaffolds[second]) & (scaffolds[first] >= 0))
+    alike &= np.minimum(sizes[first], sizes[second]) >= SAME_SIZE * np.maximum(sizes[first], sizes[second])
     return pairs[alike], similarity[alike]
 
 
-def _scaffolds(smiles: tuple[str, ...], rows: np.ndarray) -> dict[int, str]:
+def _described(smiles: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Heavy atoms of each compound (n,), and the number of its scaffold (n,), -1 where it has no ring."""
     from rdkit import Chem, rdBase
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
+    sizes, scaffolds = np.empty(len(smiles), dtype=np.int64), np.full(len(smiles), -1)
+    known: dict[str, int] = {}
     with rdBase.BlockLogs():
-        return {
-            int(row): str(MurckoScaffold.MurckoScaffoldSmiles(mol=Chem.MolFromSmiles(smiles[row])))
-            for row in rows
-        }
+        for row, one in enumerate(smiles):
+            molecule = Chem.MolFromSmiles(one)
+            sizes[row] = molecule.GetNumHeavyAtoms()
+            scaffold = str(MurckoScaffold.MurckoScaffoldSmiles(mol=molecule))
+            if scaffold:
+                scaffolds[row] = known.setdefault(scaffold, len(known))
+    return sizes, scaffolds
 
 
 def _cliffs(
