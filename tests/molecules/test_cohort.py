@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from iatros.core.context import Context
 from iatros.core.errors import OutcomeError, RequestError, TableError, UnknownNameError
@@ -63,14 +67,37 @@ def test_what_cannot_be_read_is_refused_with_line_and_reason(opened):
     assert [step["n_rows"] for step in cohort.flow] == [36, 31, 30]
 
 
-def test_each_line_of_a_file_is_a_compound_a_merged_one_or_refused(opened):
-    cohort = opened(numbered("OCC,2.5", "none,1", "CCN,", "CCN,text"))
+LINES = [
+    "OCC,2.5",
+    "none,1",
+    "CCN,",
+    "CCN,text",
+    "NCC,>3",
+    "CCN,<2",
+    "",
+    "CC,1,2",
+    "[Na+].[Cl-],3",
+    'CCS,"1',
+    "CCS,nan",
+]
+
+
+@settings(max_examples=15, deadline=None)
+@given(lines=st.lists(st.sampled_from(LINES), max_size=12), order=st.randoms(use_true_random=False))
+def test_whatever_the_lines_each_is_a_compound_a_merged_one_refused_or_without_value(lines, order):
+    rows = [f"{chain},{k}.5" for k, chain in enumerate(CHAINS)] + lines
+    order.shuffle(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "assay.csv")
+        path.write_text(table("smiles,y", rows))
+        cohort = open_cohort(path, Reading(("y",)))
     counts = cohort.counts
-    lines_of_compounds_without_value = 1
-    assert (
-        counts["n_compounds"] + counts["n_merged"] + counts["n_refused"] + lines_of_compounds_without_value
-        == counts["n_lines"]
-    )
+    accounted = ("n_compounds", "n_merged", "n_refused", "n_lines_without_value")
+    assert sum(counts[name] for name in accounted) == counts["n_lines"] == len(rows) - rows.count("")
+    assert len(cohort.refused) == counts["n_refused"]
+    assert all(one["reason"] for one in cohort.refused)
+    assert np.isfinite(cohort.y).all()
+    assert len(set(cohort.inchikeys)) == len(cohort)
 
 
 def test_concentrations_become_minus_log_molar_and_bounds_turn_round(opened):
@@ -193,6 +220,12 @@ def test_values_that_conflict_are_kept_or_given_up(opened):
     assert (len(kept), len(refused)) == (30, 29)
     assert kept.counts["conflicts"] == [{"line": 2, "endpoint": "y", "conflict": "measurements differ by 4"}]
     assert opened(text, unit="p", max_spread=5.0).counts["n_conflicts"] == 0
+
+
+def test_what_was_measured_about_is_taken_as_exact_and_said(opened):
+    cohort = opened(numbered("CCN,~4", "CCF,~5"))
+    assert cohort.y[30:, 0].tolist() == [4.0, 5.0]
+    assert "2 values: measured about, taken as exact" in cohort.notes
 
 
 def test_bounds_on_both_sides_give_the_middle_and_are_said(opened):
@@ -341,9 +374,9 @@ def test_an_export_of_chembl_trains_as_it_is(shared_data):
     raw = open_cohort(path, Reading(("IC50",), unit_column="units"))
     assert raw.counts["reasons"] == {"unit": 47, "no organic fragment": 1}
     assert len(raw) == 3836
-    given = pd.read_csv(path).set_index("chembl_id")["pIC50"]
+    published = pd.read_csv(path).set_index("chembl_id")["pIC50"]
     alone = np.isnan(raw.spread[:, 0])
-    own = given.groupby(level=0).first().reindex(list(raw.names)).to_numpy()
+    own = published.groupby(level=0).first().reindex(list(raw.names)).to_numpy()
     assert np.abs(raw.y[alone, 0] - own[alone]).max() < 2e-6
 
 

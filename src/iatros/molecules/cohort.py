@@ -69,7 +69,8 @@ class Cohort:
     """n compounds with at least one value of k endpoints, in the order of their first lines.
 
     `y` (n, k) float64 and `bound` (n, k) int8 are those of `Assay`; `spread` (n, k) is the range of several exact
-    measurements, else nan. `times` (n,) are float64 or datetime64[D], missing where not known; `split` (n,) is the text
+    measurements, else nan. In `counts`, `n_lines` = `n_compounds` + `n_merged` + `n_refused` + `n_lines_without_value`.
+    `times` (n,) are float64 or datetime64[D], missing where not known; `split` (n,) is the text
     of the split column.
     """
 
@@ -341,6 +342,7 @@ def _notes(found: Gathered, targets: Sequence[Target], wanted: Reading, refusals
             )
         if counted["n_between"]:
             notes.append(f"{target.name}: {counted['n_between']:,} values are the middle of two bounds")
+    notes += [f"{n:,} values: {remark}" for remark, n in sorted(refusals.remarks.items())]
     if targets[0].task == "continuous" and wanted.unit is None and wanted.unit_column is None:
         notes.append("no unit was given: measurements are taken as they stand")
     if found.counts["n_conflicts"]:

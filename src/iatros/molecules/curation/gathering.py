@@ -26,6 +26,8 @@ class Refusals:
     def __init__(self) -> None:
         self.first: list[dict[str, Any]] = []
         self.reasons: Counter[str] = Counter()
+        self.remarks: Counter[str] = Counter()
+        """What is said of measurements that are used."""
         self.n_lines = self.n_cells = 0
 
     def add(self, line: int, reason: str, column: str | None = None) -> None:
@@ -125,6 +127,7 @@ def gather(
         "n_compounds": len(chosen),
         "n_merged": sum(len(one.lines) - 1 for one in chosen),
         "n_without_value": len(kept) - len(chosen),
+        "n_lines_without_value": sum(len(one.lines) for one in kept) - sum(len(one.lines) for one in chosen),
         "n_conflicts": values.n_conflicts,
         "conflicts": values.conflicts,
         "endpoints": [_counted(endpoint, values, rows, place) for place, endpoint in enumerate(endpoints)],
@@ -150,7 +153,10 @@ def _cells(
     found: list[tuple[Measurement, ...]] = []
     for place, endpoint in enumerate(endpoints):
         try:
-            found.append(_measured(entry, endpoint, place, curated))
+            measurements, remark = _measured(entry, endpoint, place, curated)
+            found.append(measurements)
+            if remark:
+                refusals.remarks[remark] += 1
         except MeasurementError as error:
             if len(endpoints) == 1:
                 refusals.add(entry.line, str(error))
@@ -160,15 +166,18 @@ def _cells(
     return found
 
 
-def _measured(entry: Entry, endpoint: Endpoint, place: int, curated: bool) -> tuple[Measurement, ...]:
+def _measured(
+    entry: Entry, endpoint: Endpoint, place: int, curated: bool
+) -> tuple[tuple[Measurement, ...], str]:
+    """The measurements of a cell and a remark: two bounds where a curated file has an interval."""
     relation = entry.more[-4] if curated else entry.relation
     if curated and relation == "between":
         low, high = entry.more[-3], entry.more[-2]
         parts = [(low, "above"), (high, "below")]
     else:
         parts = [(entry.more[place], relation)]
-    found = (endpoint.measured(entry._replace(activity=cell, relation=sign))[0] for cell, sign in parts)
-    return tuple(one for one in found if one is not None)
+    found = [endpoint.measured(entry._replace(activity=cell, relation=sign)) for cell, sign in parts]
+    return tuple(one for one, _ in found if one is not None), found[0][1]
 
 
 def _take_in(
