@@ -10,7 +10,7 @@ A bit stays set where another environment, in which the atom takes no part, sets
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,19 +35,40 @@ class EachAtomHidden(Compounds):
 
     def __init__(self, smiles: str) -> None:
         self._molecule = _read(smiles)
+        self._hidden: dict[Fingerprint, np.ndarray] = {}
         super().__init__([smiles] * self._molecule.GetNumAtoms())
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> EachAtomHidden:
+        """The compound without each of the atoms at `rows`."""
+        taken = copy(self)
+        chosen = np.asarray(rows, dtype=np.int64)
+        taken._rows = chosen if self._rows is None else self._rows[chosen]
+        return taken
 
     def values(self, fingerprint: Fingerprint) -> np.ndarray:
         """What is left of the feature, a line for each atom, in the form of `Compounds.values`."""
-        if "morgan" in fingerprint.kind:
-            counts = _without_environments(self._molecule, fingerprint)
-            return pack(counts > 0) if fingerprint.kind in BIT_KINDS else counts
-        left = [_without_atom(self._molecule, atom) for atom in range(len(self))]
-        values = of_molecules(fingerprint, [one or self._molecule for one in left])
-        if values.dtype.kind == "f":
-            values = np.where(np.isfinite(values), values, np.float32(0.0))
-        values[[one is None for one in left]] = 0
-        return values
+        if fingerprint not in self._hidden:
+            self._hidden[fingerprint] = _left(self._molecule, fingerprint)
+        values = self._hidden[fingerprint]
+        return values if self._rows is None else values[self._rows]
+
+
+@lru_cache(maxsize=4)
+def each_atom_hidden(smiles: str) -> EachAtomHidden:
+    """The same, kept for the next model that is asked about this compound: fits of one model share their features."""
+    return EachAtomHidden(smiles)
+
+
+def _left(molecule: Any, fingerprint: Fingerprint) -> np.ndarray:
+    if "morgan" in fingerprint.kind:
+        counts = _without_environments(molecule, fingerprint)
+        return pack(counts > 0) if fingerprint.kind in BIT_KINDS else counts
+    left = [_without_atom(molecule, atom) for atom in range(molecule.GetNumAtoms())]
+    values = of_molecules(fingerprint, [one or molecule for one in left])
+    if values.dtype.kind == "f":
+        values = np.where(np.isfinite(values), values, np.float32(0.0))
+    values[[one is None for one in left]] = 0
+    return values
 
 
 def _read(smiles: str) -> Any:
