@@ -97,6 +97,9 @@ def test_checks_are_told_and_passed(explained: Produced) -> None:
         "structure": True,
     }
     assert explained.result["n_refused"] == 1
+    (refused,) = explained.result["refused"]
+    assert refused["line"] == 4
+    assert "ring" in refused["reason"]
 
 
 def test_the_page_holds_every_drawing_and_loads_nothing(explained: Produced) -> None:

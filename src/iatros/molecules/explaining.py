@@ -34,6 +34,7 @@ from iatros.molecules.scoring import ActivityModel
 _CHECKED = 4
 """Compounds on which the fits are compared: each is asked about once more by every fit."""
 _FLAT = 1e-9
+_SHOWN_REFUSED = 20
 
 
 def explain(request: ExplainRequest, context: Context) -> Produced:
@@ -42,8 +43,8 @@ def explain(request: ExplainRequest, context: Context) -> Produced:
     `compounds` has for each its `prediction`, its `atoms` in RDKit's order (element and contribution), the strongest of
     its `fragments`, their `sum`, and whether it is `in_domain`. A contribution is what the calibrated prediction of the
     endpoint loses when the atom is hidden. Contributions do not add up to the prediction, not even less `baseline`,
-    that for methane. Raises UnknownNameError for an endpoint that the model lacks, TableError where no line holds a
-    compound.
+    that for methane. The first refused lines are in `refused`. Raises UnknownNameError for an endpoint that the model
+    lacks, TableError where no line holds a compound.
     """
     bundle = open_bundle(request.model)
     model = ActivityModel.from_bundle(bundle)
@@ -94,6 +95,11 @@ def explain(request: ExplainRequest, context: Context) -> Produced:
         "scale": scale,
         "compounds": rows,
         "checks": checks,
+        "refused": [
+            {"line": line, "reason": refusal}
+            for line, refusal in zip(asked.lines, asked.refusals, strict=True)
+            if refusal
+        ][:_SHOWN_REFUSED],
         "notes": _notes(len(asked.compounds), found, checks, int((~answers.inside).sum())),
     }
     for note in result["notes"]:
