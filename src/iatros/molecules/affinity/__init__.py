@@ -1,0 +1,1 @@
+"""Drug-target affinity: how strongly does this compound bind to this protein?"""
