@@ -242,3 +242,13 @@ def test_a_split_that_is_not_known_is_refused():
     with pytest.raises(UnknownNameError, match="scaffold"):
         split(cohort_of(["C", "CC"]), "scafold")
     assert "scaffold" in SPLITS
+
+
+def test_inner_folds_keep_scaffolds_together_where_the_files_own_sides_do() -> None:
+    benzenes, pyridines = ["c1ccccc1C", "c1ccccc1CC"], ["c1ccncc1C", "c1ccncc1CC"]
+    apart = split(cohort_of(benzenes + pyridines, sides=["train", "train", "test", "test"]), "given")
+    mixed = split(cohort_of(benzenes + pyridines, sides=["train", "test", "train", "test"]), "given")
+    assert apart.groups[0] == apart.groups[1] != apart.groups[2] == apart.groups[3]
+    assert any("share no scaffold" in note for note in apart.notes)
+    assert len(np.unique(mixed.groups)) == 4
+    assert not any("share no scaffold" in note for note in mixed.notes)

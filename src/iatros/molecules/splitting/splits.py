@@ -205,12 +205,18 @@ def _given(cohort: Cohort, folds: int | None) -> Splits:
     found = given_parts(cohort.split, folds)
     for _, development, test in found.parts:
         _check_sides(development, test)
+    scaffolds = groups_of(cohort.compounds, "scaffold")
+    apart = not any(
+        np.isin(scaffolds[test], scaffolds[development]).any() for _, development, test in found.parts
+    )
     return Splits(
         "given",
         tuple(Part(*one) for one in found.parts),
-        groups_of(cohort.compounds, "random"),
+        scaffolds if apart else groups_of(cohort.compounds, "random"),
         valid=found.valid,
-        notes=found.notes,
+        notes=(*found.notes, "the file's sides share no scaffold, so inner folds share none either")
+        if apart
+        else found.notes,
     )
 
 

@@ -1,0 +1,293 @@
+"""MoleculeNet on DeepChem's deterministic scaffold split, beside a forest on ECFP4 and chemprop on the same sides.
+
+All three learn from the compounds that the protocol gives to training and to tuning, and predict the test compounds,
+as the file writes them. iatros is its command's default; the forest has 500 trees on 2048 bits; chemprop is its
+own command's default, which takes a tenth of the compounds to choose its epoch.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import polars as pl
+from rdkit import Chem, rdBase
+
+from benchmarks.data import SHARED
+from benchmarks.measuring import iatros
+from benchmarks.results import Line
+from iatros.core.splits import bootstrap_rows, task_seed
+from iatros.learners.compounds.compounds import Compounds
+from iatros.learners.compounds.fingerprints import Fingerprint
+from iatros.molecules.splitting.scaffolds import groups_of
+from iatros.molecules.splitting.splits import scaffold_deterministic
+
+SEEDS = 3
+RESAMPLES = 500
+RIVALS = ("forest", "chemprop")
+
+
+@dataclass(frozen=True)
+class Assay:
+    """A set of MoleculeNet: its file, its columns, and the number to be beaten where one was named."""
+
+    file: str
+    smiles: str
+    outcomes: tuple[str, ...]
+    asked: float | None = None
+
+
+def _all_but(file: str, *others: str) -> tuple[str, ...]:
+    names = pl.read_csv(SHARED / "moleculenet" / file, n_rows=1).columns
+    return tuple(name for name in names if name not in others)
+
+
+def assays() -> dict[str, Assay]:
+    """The sets by name; the small ones first."""
+    return {
+        "FreeSolv": Assay("SAMPL.csv", "smiles", ("expt",), 2.2),
+        "ESOL": Assay(
+            "delaney-processed.csv", "smiles", ("measured log solubility in mols per litre",), 0.91
+        ),
+        "BACE": Assay("bace.csv", "mol", ("Class",), 0.845),
+        "BBBP": Assay("BBBP.csv", "smiles", ("BBBP",), 0.746),
+        "Lipophilicity": Assay("Lipophilicity.csv", "smiles", ("exp",), 0.668),
+        "ClinTox": Assay("clintox.csv", "smiles", ("FDA_APPROVED", "CT_TOX")),
+        "SIDER": Assay("sider.csv", "smiles", _all_but("sider.csv", "smiles")),
+        "Tox21": Assay("tox21.csv", "smiles", _all_but("tox21.csv", "smiles", "mol_id")),
+    }
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The compounds of a file that RDKit reads, with their outcomes, cut as DeepChem cuts them."""
+
+    smiles: list[str]
+    y: np.ndarray
+    development: np.ndarray
+    test: np.ndarray
+    groups: np.ndarray
+    """The scaffold of each test compound, which intervals draw."""
+
+    @property
+    def continuous(self) -> bool:
+        """Whether values are predicted, not classes."""
+        return not np.isin(self.y[~np.isnan(self.y)], (0.0, 1.0)).all()
+
+    @property
+    def names(self) -> list[str]:
+        """What the outcomes are called in the tables that the models read."""
+        return [f"y{k}" for k in range(self.y.shape[1])]
+
+    def frame(self, rows: np.ndarray) -> pl.DataFrame:
+        """The compounds at `rows` as every model reads them; a gap is an empty cell."""
+        columns = {
+            name: [None if np.isnan(v) else float(v) for v in self.y[rows, k]]
+            for k, name in enumerate(self.names)
+        }
+        return pl.DataFrame({"smiles": [self.smiles[row] for row in rows], **columns})
+
+    def score(self, prediction: np.ndarray, rows: np.ndarray | None = None) -> float:
+        """RMSE or AUROC on test compounds (`rows` of them, repeats allowed), the mean over endpoints."""
+        rows = np.arange(len(self.test)) if rows is None else rows
+        truth = self.y[self.test]
+        found = []
+        for k in range(truth.shape[1]):
+            chosen = rows[~np.isnan(truth[rows, k])]
+            y, p = truth[chosen, k], prediction[chosen, k]
+            if self.continuous:
+                found.append(float(np.sqrt(np.mean((y - p) ** 2))))
+            elif 0 < y.sum() < len(y):
+                found.append(_auroc(y, p))
+        return mean(found) if found else float("nan")
+
+
+def _auroc(y: np.ndarray, p: np.ndarray) -> float:
+    from scipy.stats import rankdata
+
+    ranks, n = rankdata(p), y.sum()
+    return float((ranks[y == 1].sum() - n * (n + 1) / 2) / (n * (len(y) - n)))
+
+
+def sides(assay: Assay) -> Sides:
+    """The file's compounds as they are written, duplicates and salts included, as in the published protocol."""
+    frame = pl.read_csv(SHARED / "moleculenet" / assay.file)
+    structures = [text.strip() for text in frame[assay.smiles]]
+    with rdBase.BlockLogs():
+        readable = [
+            k for k, text in enumerate(structures) if (m := Chem.MolFromSmiles(text)) and m.GetNumAtoms()
+        ]
+    smiles = [structures[k] for k in readable]
+    y = frame[readable].select(pl.col(assay.outcomes).cast(pl.Float64)).to_numpy()
+    train, valid, test = scaffold_deterministic(smiles)
+    groups = groups_of(Compounds([smiles[row] for row in test]), "scaffold")
+    return Sides(smiles, y, np.sort(np.concatenate([train, valid])), test, groups)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Test predictions (n, k) of each seed, the seconds of the slowest, and the command."""
+
+    of_seeds: list[np.ndarray]
+    seconds: float
+    command: str
+
+    def score(self, cut: Sides, rows: np.ndarray | None = None) -> float:
+        """The mean over seeds."""
+        return mean(cut.score(one, rows) for one in self.of_seeds)
+
+
+def compare(name: str, folder: Path) -> dict[str, Any]:
+    """Predictions of all three for one set."""
+    cut = sides(assays()[name])
+    cut.frame(cut.development).write_csv(folder / "development.csv")
+    cut.frame(cut.test).write_csv(folder / "test.csv")
+    sides_of = np.where(np.isin(np.arange(len(cut.smiles)), cut.test), "test", "train")
+    whole = cut.frame(np.arange(len(cut.smiles))).with_columns(split=pl.Series(sides_of))
+    whole.write_csv(folder / "whole.csv")
+    return {
+        "cut": cut,
+        "iatros": _iatros(cut, folder),
+        "forest": _forest(cut),
+        "chemprop": _chemprop(cut, folder),
+    }
+
+
+def _iatros(cut: Sides, folder: Path) -> Predicted:
+    found, slowest, command = [], 0.0, ""
+    for seed in range(SEEDS):
+        trained = iatros(
+            "molecules", "train", "whole.csv", "--outcome", ",".join(cut.names), "--validation", "given", "--split",
+            "split", "--seed", str(seed),
+            "--y-scrambling", "0", "--out", "bundle", "--overwrite", folder=folder,
+        )  # fmt: skip
+        answers = iatros("molecules", "predict", "bundle", "test.csv", folder=folder).answer["predictions"]
+        found.append(_read(answers, cut))
+        slowest, command = max(slowest, trained.seconds), command or trained.command
+    return Predicted(found, slowest, command)
+
+
+def _forest(cut: Sides) -> Predicted:
+    """A random forest of 500 trees on ECFP4 (2048 bits), one for each endpoint."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    X = Compounds(cut.smiles).matrix([Fingerprint("morgan")])
+    found, started = [], time.perf_counter()
+    for seed in range(SEEDS):
+        columns = []
+        for k in range(cut.y.shape[1]):
+            y = cut.y[:, k]
+            rows = cut.development[~np.isnan(y[cut.development])]
+            kind = RandomForestRegressor if cut.continuous else RandomForestClassifier
+            model = kind(500, n_jobs=-1, random_state=seed).fit(X[rows], y[rows])
+            columns.append(
+                model.predict(X[cut.test]) if cut.continuous else model.predict_proba(X[cut.test])[:, 1]
+            )
+        found.append(np.stack(columns, axis=1))
+    return Predicted(
+        found, (time.perf_counter() - started) / SEEDS, "scikit-learn, 500 trees on ECFP4 of 2048 bits"
+    )
+
+
+def _chemprop(cut: Sides, folder: Path) -> Predicted:
+    program = Path(sys.executable).with_name("chemprop")
+    found, slowest, command = [], 0.0, ""
+    for seed in range(SEEDS):
+        train = [
+            str(program), "train", "--data-path", "development.csv", "--smiles-columns", "smiles",
+            "--task-type", "regression" if cut.continuous else "classification", "--split-sizes", "0.9", "0.1", "0.0",
+            "--pytorch-seed", str(seed), "--data-seed", str(seed), "--output-dir", f"chemprop-{seed}", "-q",
+        ]  # fmt: skip
+        predict = [
+            str(program), "predict", "--test-path", "test.csv", "--smiles-columns", "smiles", "--model-paths",
+            f"chemprop-{seed}", "--preds-path", f"chemprop-{seed}.csv", "-q",
+        ]  # fmt: skip
+        started = time.perf_counter()
+        for one in (train, predict):
+            subprocess.run(
+                one, cwd=folder, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+            )
+        slowest = max(slowest, time.perf_counter() - started)
+        found.append(pl.read_csv(folder / f"chemprop-{seed}.csv").select(cut.names).to_numpy().astype(float))
+        command = command or "chemprop " + " ".join(train[1:])
+    return Predicted(found, slowest, command)
+
+
+def _read(answers: list[dict[str, Any]], cut: Sides) -> np.ndarray:
+    what = "prediction" if cut.continuous else "probability"
+    names = [what] if len(cut.names) == 1 else [f"{name}_{what}" for name in cut.names]
+    return np.array([[answer[name] for name in names] for answer in answers], dtype=float)
+
+
+def part(names: tuple[str, ...], folder: Path) -> tuple[list[Line], dict[str, Any]]:
+    """The lines of some sets: each beside its rivals, and the mean rank over all of them."""
+    lines, detail, ranks = [], {}, []
+    for name in names:
+        (folder / name).mkdir()
+        found = compare(name, folder / name)
+        of_set, numbers = _lines(name, found)
+        lines += of_set
+        detail[name] = numbers
+        ranks.append(
+            _ranks({model: numbers[model]["score"] for model in ("iatros", *RIVALS)}, found["cut"].continuous)
+        )
+        print(f"  {name}: {numbers}", flush=True)
+    mean_rank = {model: mean(rank[model] for rank in ranks) for model in ranks[0]}
+    lines.append(
+        Line("mean rank of iatros, forest and chemprop (1 is best)", "MoleculeNet: " + ", ".join(names),
+             "iatros below both", ", ".join(f"{model} {rank:.2f}" for model, rank in mean_rank.items()),
+             mean_rank["iatros"] < min(mean_rank[model] for model in RIVALS), "")
+    )  # fmt: skip
+    return lines, detail
+
+
+def _lines(name: str, found: dict[str, Any]) -> tuple[list[Line], dict[str, Any]]:
+    cut, assay, ours = found["cut"], assays()[name], found["iatros"]
+    metric, better = ("RMSE", "below") if cut.continuous else ("AUROC", "above")
+    value = ours.score(cut)
+    data = f"{name}, {len(cut.development):,} compounds to develop, {len(cut.test):,} to test"
+    numbers = {
+        model: {"score": found[model].score(cut), "seeds": [cut.score(one) for one in found[model].of_seeds],
+                "seconds": found[model].seconds}
+        for model in ("iatros", *RIVALS)
+    }  # fmt: skip
+    drawn = np.array(
+        [[found[model].score(cut, rows) for model in ("iatros", *RIVALS)] for rows in _resamples(cut)]
+    )
+    low, high = np.nanquantile(drawn[:, 0], (0.025, 0.975))
+    reached = assay.asked is None or (value < assay.asked if cut.continuous else value > assay.asked)
+    lines = [
+        Line(f"{metric}, mean of {SEEDS} seeds", data, "shown" if assay.asked is None else f"{better} {assay.asked:g}",
+             f"{value:.3f} [{low:.3f}, {high:.3f}] (forest {numbers['forest']['score']:.3f}, "
+             f"chemprop {numbers['chemprop']['score']:.3f}); {ours.seconds:.0f} s", reached, ours.command)
+    ]  # fmt: skip
+    for place, rival in enumerate(RIVALS, 1):
+        gap = value - numbers[rival]["score"]
+        low, high = np.nanquantile(drawn[:, 0] - drawn[:, place], (0.025, 0.975))
+        numbers[f"less {rival}"] = {"value": gap, "low": float(low), "high": float(high)}
+        not_worse = low <= 0 if cut.continuous else high >= 0
+        lines.append(
+            Line(f"{metric} less that of {rival}, paired", data,
+                 f"interval not {'above' if cut.continuous else 'below'} 0", f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]",
+                 bool(not_worse), found[rival].command)
+        )  # fmt: skip
+    return lines, numbers
+
+
+def _resamples(cut: Sides) -> list[np.ndarray]:
+    """Test rows of as many scaffolds as there are, drawn with replacement."""
+    return [
+        bootstrap_rows(cut.groups, seed=task_seed(0, f"resample{number}"))[0] for number in range(RESAMPLES)
+    ]
+
+
+def _ranks(scores: dict[str, float], continuous: bool) -> dict[str, int]:
+    ordered = sorted(scores, key=lambda model: scores[model], reverse=not continuous)
+    return {model: ordered.index(model) + 1 for model in scores}
