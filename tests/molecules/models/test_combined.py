@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize, nnls
 
 from iatros.core.errors import FitError
+from iatros.learners.tabular.estimators.params import parse_overrides
+from iatros.molecules.models import MODELS
 from iatros.molecules.models.combined import (
     BagPredictor,
     Ensemble,
@@ -202,6 +203,11 @@ def test_members_that_cannot_be_combined_are_refused(members: tuple[str, ...], w
         EnsembleParams(members=members)
 
 
-def test_members_follow_the_registry() -> None:
+def test_parameters_reach_a_member_by_its_own_name() -> None:
     assert EnsembleParams().members == ("boosting", "dmpnn")
-    assert SimpleNamespace(**EnsembleParams(**QUICK).model_dump()).member_params == QUICK["member_params"]
+    params = parse_overrides("ensemble", ["ensemble.members=forest,svm", "forest.n_estimators=20"], MODELS)
+    assert params == EnsembleParams(members=("forest", "svm"), member_params={"forest": {"n_estimators": 20}})
+    with pytest.raises(ValueError, match="svm is set but is no member"):
+        EnsembleParams(members=("forest",), member_params={"svm": {"C": 1.0}})
+    with pytest.raises(ValueError, match="greater than or equal to 10"):
+        EnsembleParams(members=("forest",), member_params={"forest": {"n_estimators": 1}})

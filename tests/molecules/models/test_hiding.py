@@ -101,3 +101,11 @@ def test_without_its_only_atom_a_compound_has_no_feature(kind: str) -> None:
 def test_what_cannot_be_read_is_refused(smiles: str) -> None:
     with pytest.raises(InputError, match="not a valid SMILES"):
         EachAtomHidden(smiles)
+
+
+def test_atoms_that_are_taken_stay_hidden() -> None:
+    counts = Fingerprint("morgan-counts", n_bits=128)
+    caffeine = EachAtomHidden(COMPOUNDS[1])
+    taken = caffeine.take([5, 1, 1]).take([1, 0])
+    np.testing.assert_array_equal(taken.values(counts), caffeine.values(counts)[[1, 5]])
+    assert len(taken) == 2

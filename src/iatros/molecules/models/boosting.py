@@ -92,7 +92,7 @@ class Boosting:
         settings = _settings(self.params, task, seed)
         if task == "continuous" and bound.any():
             settings["objective"] = one_sided(bound)
-        data = lightgbm.Dataset(X, y, params=settings, free_raw_data=True)
+        data = lightgbm.Dataset(X, y, params=settings)
         return lightgbm.train(settings, data, num_boost_round=self.params.rounds)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from iatros.core.arrays import pack_arrays, unpack_arrays
 from iatros.core.errors import FitError, unknown_name
@@ -264,6 +264,16 @@ class EnsembleParams(CompoundParams):
         if len(set(members)) < len(members):
             raise ValueError("a member is named twice")
         return members
+
+    @model_validator(mode="after")
+    def _members_take_them(self) -> EnsembleParams:
+        from iatros.molecules.models import MODELS
+
+        for name, values in self.member_params.items():
+            if name not in self.members:
+                raise ValueError(f"{name} is set but is no member; members: {', '.join(self.members)}")
+            MODELS.load(name).Params(**values)
+        return self
 
 
 class Ensemble:

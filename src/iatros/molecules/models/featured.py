@@ -15,7 +15,7 @@ from iatros.learners.compounds.fingerprints import BIT_KINDS, COUNT_KINDS, Finge
 from iatros.learners.tabular.scorers import Read, Saved, Scorer, load_scorer, nest, within
 from iatros.molecules.assay import Assay
 from iatros.molecules.models.estimator import CompoundParams
-from iatros.molecules.models.hiding import EachAtomHidden
+from iatros.molecules.models.hiding import each_atom_hidden
 
 _ARRAYS = "arrays.safetensors"
 _FAR = 5.0
@@ -152,7 +152,7 @@ class FeaturedPredictor:
 
     def hidden(self, smiles: str) -> np.ndarray:
         """(atoms, k); what hiding means is told in `hiding`."""
-        return self.predict(EachAtomHidden(smiles))
+        return self.predict(each_atom_hidden(smiles))
 
     def save(self) -> Saved:
         """The document, its arrays, and the scorers' files."""

@@ -10,6 +10,8 @@ A bit stays set where another environment, in which the atom takes no part, sets
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from functools import cache, lru_cache
 from typing import Any
 

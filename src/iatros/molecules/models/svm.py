@@ -27,7 +27,7 @@ from iatros.molecules.models.featured import (
     outcome_scale,
     prepare,
 )
-from iatros.molecules.models.hiding import EachAtomHidden
+from iatros.molecules.models.hiding import each_atom_hidden
 
 _ARRAYS = "arrays.safetensors"
 _BLOCK = 2_000_000  # kernel values held at once: 16 MB
@@ -133,7 +133,7 @@ class SvmPredictor:
 
     def hidden(self, smiles: str) -> np.ndarray:
         """(atoms, k); what hiding means is told in `hiding`."""
-        return self.predict(EachAtomHidden(smiles))
+        return self.predict(each_atom_hidden(smiles))
 
     def save(self) -> Saved:
         """The document, and its arrays; counts without their zeros."""
