@@ -178,6 +178,13 @@ def test_without_descriptors_the_order_of_the_atoms_does_not_matter() -> None:
     assert predictor.hidden("C").shape == (1, 2)
 
 
+def test_compounds_of_one_atom_are_learned_and_answered_too() -> None:
+    single = ["C", "O", "N", "[Na+].[Cl-]", "S", "[Ca+2]"]
+    assay = assay_of(single, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    predictor, _ = Dmpnn(DmpnnParams(**SMALL, descriptors=False)).fit(assay, seed=0)
+    assert len(set(predictor.predict(assay.compounds).ravel().tolist())) == 6
+
+
 def test_what_cannot_be_learned_is_refused() -> None:
     estimator = Dmpnn(DmpnnParams(**SMALL))
     y = np.ones((len(ALKANES), 2))

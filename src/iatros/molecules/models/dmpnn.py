@@ -26,7 +26,7 @@ from iatros.molecules.assay import Assay
 from iatros.molecules.models.estimator import CompoundParams
 from iatros.molecules.models.featured import Inputs, fit_inputs, prepare
 from iatros.molecules.models.hiding import EachAtomHidden
-from iatros.molecules.models.neural import Course, answers, learn, outcome_of
+from iatros.molecules.models.neural import Course, answers, epochs_for, learn, outcome_of
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +35,7 @@ Aggregation = Literal["mean", "sum", "norm"]
 
 _ARRAYS = "arrays.safetensors"
 _NORM = 100.0
+_EPOCHS = 50
 _CHUNK = 128
 """Compounds answered at once: more need memory and bring no speed."""
 _DESCRIPTORS = (Fingerprint("descriptors"),)
@@ -57,7 +58,12 @@ class DmpnnParams(CompoundParams):
     descriptors: bool = Field(
         default=True, description="join RDKit's 2-D descriptors, standardised, to the compound's vector"
     )
-    epochs: int = Field(default=50, ge=1, le=10_000, description="passes over the training compounds")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="passes over the training compounds; where not given, 50, and fewer above 10 000 compounds",
+    )
     batch_size: int = Field(default=64, ge=1, le=65_536, description="compounds of a step")
     learning_rate: float = Field(
         default=1e-3, gt=0, le=1, description="largest step size of Adam; it begins and ends at a tenth of it"
@@ -100,7 +106,8 @@ class Dmpnn:
                 network.ffn[-1].bias.copy_(torch.from_numpy(outcome.start))
             return network
 
-        course = Course(params.epochs, params.batch_size, params.learning_rate, params.weight_decay)
+        epochs = epochs_for(len(assay), params.epochs, _EPOCHS)
+        course = Course(epochs, params.batch_size, params.learning_rate, params.weight_decay)
         network = learn(build, _batches(graphs, joined), outcome, course, seed=seed)
         predictor = GraphPredictor(
             {name: value.numpy().copy() for name, value in network.state_dict().items()},
@@ -116,7 +123,7 @@ class Dmpnn:
             trained = network(batch_of(graphs.take(rows), joined[rows])).numpy()
         assert_equal(trained, predictor.output(graphs.take(rows), joined[rows]), tolerance=1e-5)
         notes = {
-            "epochs": params.epochs,
+            "epochs": epochs,
             "n_weights": sum(value.size for value in predictor.weights.values()),
             "n_descriptors": joined.shape[1],
         }

@@ -25,6 +25,9 @@ Inputs = Callable[[np.ndarray, int], Any]
 
 _LONGEST_STEP = 1.0
 """Norm beyond which a gradient is shortened."""
+_SHOWN = 500_000
+"""Compounds, each counted as often as it is shown, after which large assays stop."""
+_FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class Course:
         if step < rising:
             return 0.1 + 0.9 * step / rising
         return float(0.1 ** ((step - rising) / falling)) if falling else 1.0
+
+
+def epochs_for(n: int, given: int | None, usual: int) -> int:
+    """`given`, or else the `usual` number; fewer, but at least 10, for more compounds than 500,000 / `usual`."""
+    return given or min(usual, max(_FEWEST, _SHOWN // max(n, 1)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import numpy as np
 from pydantic import Field
 
 from iatros.core.arrays import pack_arrays, unpack_arrays
-from iatros.core.errors import MissingExtraError
 from iatros.learners.compounds.compounds import Compounds
 from iatros.learners.compounds.graphs import read_molecule
 from iatros.learners.compounds.tokens import (
@@ -33,12 +32,13 @@ from iatros.learners.tabular.predictor import assert_equal
 from iatros.learners.tabular.scorers import Read, Saved, open_session
 from iatros.molecules.assay import Assay
 from iatros.molecules.models.estimator import CompoundParams
-from iatros.molecules.models.neural import Course, answers, learn, outcome_of
+from iatros.molecules.models.neural import Course, answers, epochs_for, learn, outcome_of
 
 if TYPE_CHECKING:
     import torch
 
 _ARRAYS, _MODEL = "arrays.safetensors", "model.onnx"
+_EPOCHS = 60
 _POOL = 16
 """Writings of each compound; the epochs take turns with them."""
 _CHUNK = 256
@@ -65,7 +65,12 @@ class TokenParams(CompoundParams):
     embedding: int = Field(default=64, ge=4, le=1024, description="length of the vector of a token")
     dense: int = Field(default=128, ge=4, le=4096, description="units of the layer before the last")
     dropout: float = Field(default=0.2, ge=0, lt=0.9, description="share of units left out while training")
-    epochs: int = Field(default=60, ge=1, le=10_000, description="passes over the training compounds")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="passes over the training compounds; where not given, 60, and fewer above 8 000 compounds",
+    )
     batch_size: int = Field(default=64, ge=1, le=65_536, description="compounds of a step")
     learning_rate: float = Field(
         default=2e-3,
@@ -195,7 +200,8 @@ def fit_tokens(
     import torch
 
     outcome = outcome_of(assay)
-    vocabulary, pool, n_cut = _read(assay.compounds, params, seed)
+    epochs = epochs_for(len(assay), params.epochs, _EPOCHS)
+    vocabulary, pool, n_cut = _read(assay.compounds, params, min(_POOL, epochs), seed)
     random = np.random.default_rng([seed, 1])
 
     def shown(rows: np.ndarray, epoch: int) -> torch.Tensor:
@@ -209,7 +215,7 @@ def fit_tokens(
             network.get_parameter("last.bias").copy_(torch.from_numpy(outcome.start))
         return network
 
-    course = Course(params.epochs, params.batch_size, params.learning_rate, params.weight_decay)
+    course = Course(epochs, params.batch_size, params.learning_rate, params.weight_decay)
     network = learn(fresh, shown, outcome, course, seed=seed)
     predictor = TokenPredictor(
         store(network),
@@ -225,7 +231,7 @@ def fit_tokens(
         trained = network(torch.from_numpy(sample)).numpy()
     assert_equal(trained, predictor.output(sample), tolerance=1e-5)
     notes = {
-        "epochs": params.epochs,
+        "epochs": epochs,
         "n_weights": sum(value.numel() for value in network.parameters()),
         "n_tokens": len(vocabulary),
         "n_cut": n_cut,
@@ -233,22 +239,24 @@ def fit_tokens(
     return predictor, notes
 
 
-def _read(compounds: Compounds, params: TokenParams, seed: int) -> tuple[Vocabulary, np.ndarray, int]:
+def _read(
+    compounds: Compounds, params: TokenParams, n_writings: int, seed: int
+) -> tuple[Vocabulary, np.ndarray, int]:
     """The vocabulary, codes (writings, n, length) of the compounds, and how many have more tokens than are read."""
-    n_random = min(_POOL, params.epochs) - 1
+    notation = params.notation
     several = [
         [
             one.text
-            for one in writings(read_molecule(text, place), n_random, seed=seed, notation=params.notation)
+            for one in writings(read_molecule(text, place), n_writings - 1, seed=seed, notation=notation)
         ]
         for place, text in enumerate(compounds.smiles)
     ]
     texts = [one for turn in zip(*several, strict=True) for one in turn]
-    vocabulary = Vocabulary.learn(texts, params.notation)
+    vocabulary = Vocabulary.learn(texts, notation)
     codes, _ = vocabulary.encode(texts, longest=params.max_length)
     small = codes.astype(np.min_scalar_type(len(vocabulary)))
-    cut = sum(len(split(ways[0], params.notation)) > params.max_length for ways in several)
-    return vocabulary, small.reshape(1 + n_random, len(several), -1), cut
+    cut = sum(len(split(ways[0], notation)) > params.max_length for ways in several)
+    return vocabulary, small.reshape(n_writings, len(several), -1), cut
 
 
 def _trimmed(codes: np.ndarray) -> np.ndarray:
@@ -280,13 +288,9 @@ class TokenGraph(Graph):
         return self.add("Gemm", x, weight, bias, transB=1, output=output)
 
     def finish(self, n_outputs: int, *, name: str) -> bytes:
-        """The graph as bytes; the length of a line is free."""
-        try:
-            import onnx
-        except ImportError as error:
-            raise MissingExtraError(
-                "storing a network needs the package onnx", hint="pip install 'iatros[molecules]'"
-            ) from error
+        """The graph as bytes; the length of a line, which `model` takes for the number of features, is free."""
+        import onnx
+
         model = onnx.load_model_from_string(self.model(1, n_outputs, name=name))
         model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "length"
         content: bytes = model.SerializeToString(deterministic=True)
