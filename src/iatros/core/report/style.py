@@ -95,7 +95,7 @@ figure .figure-title{font-weight:620;font-size:14px;margin:0 0 4px;overflow-wrap
 figure img{display:block;max-width:100%;height:auto;background:#000;border-radius:2px}
 figure img.pixels{image-rendering:pixelated}figure img.drawing{background:#fff}
 figure svg{display:block;width:100%;height:auto;font-size:12px}
-figcaption{font-size:12.5px;color:var(--muted);margin-top:4px;line-height:1.45}
+figcaption{font-size:12.5px;color:var(--muted);margin-top:4px;line-height:1.45;overflow-wrap:anywhere}
 details{font-size:12.5px;margin-top:4px}summary{cursor:pointer;color:var(--blue)}
 details .scroll{max-height:320px;overflow:auto;margin:6px 0}
 pre{font:12px/1.5 ui-monospace,"SFMono-Regular",Menlo,Consolas,"Liberation Mono",monospace;background:var(--faint);
