@@ -220,8 +220,8 @@ def _notes(n_different: int, found: list[Contributions], checks: dict[str, Any],
     flat = sum(float(np.abs(one.atoms).max()) < _FLAT for one in found)
     if flat:
         notes.append(
-            f"{flat} of {len(found)} compounds have a prediction that no single atom changes: it rests on no part that can "
-            "be hidden alone, or the calibration is flat there"
+            f"{flat} of {len(found)} compounds have a prediction that no single atom changes: it rests on no part that "
+            "can be hidden alone, or the calibration is flat there"
         )
     agreed, structure = checks["agreement"], checks["structure"]
     if agreed["passes"] is False:
