@@ -74,7 +74,10 @@ class Known:
     @classmethod
     def load(cls, document: dict[str, Any], words: np.ndarray) -> Known:
         """The known ones that `document` names, with their fingerprints."""
-        return cls(*(tuple(document[name]) for name in ("drugs", "smiles", "targets", "sequences")), words)
+        drugs, smiles, targets, sequences = (
+            tuple(document[name]) for name in ("drugs", "smiles", "targets", "sequences")
+        )
+        return cls(drugs, smiles, targets, sequences, words)
 
 
 def _words(smiles: tuple[str, ...]) -> np.ndarray:

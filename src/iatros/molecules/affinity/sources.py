@@ -86,9 +86,9 @@ def read_pairs(reference: Any, columns: Columns, *, engine: Engine | None = None
         raise RequestError("give either unit, for all lines, or unit_column")
     proteins = read_fasta(columns.fasta) if columns.fasta is not None else None
     account = Account()
-    if proteins is not None:
+    if proteins is not None and columns.fasta is not None:
         account.notes += [
-            f"{columns.fasta}, line {line}: {name}: {why}" for line, name, why in proteins.refused
+            f"{columns.fasta.name}, line {line}: {name}: {why}" for line, name, why in proteins.refused
         ]
     known = None if proteins is None else proteins.sequences
     gathered = _Gathered(known, columns)

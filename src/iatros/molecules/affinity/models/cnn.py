@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from iatros.core.errors import InputError
 from iatros.learners.proteins.sequences import codes as protein_codes
+from iatros.learners.tabular.predictor import assert_equal
 from iatros.learners.tabular.scorers import Read, Saved, open_session
 from iatros.molecules.affinity.estimator import AffinityParams, Newness
 from iatros.molecules.affinity.schema import Pairs
@@ -68,7 +69,7 @@ class Cnn:
         self, pairs: Pairs, *, newness: Newness, groups: np.ndarray, seed: int
     ) -> tuple[CnnPredictor, dict[str, Any]]:
         """The networks after the last epoch; notes: epochs, batches, the error on what was learned from."""
-        from iatros.molecules.affinity.models.cnn_training import train
+        from iatros.molecules.affinity.models.cnn_training import answer, train
 
         mean, spread = float(pairs.y.mean()), max(float(pairs.y.std()), 1e-6)
         networks, loss, n_batches = train(pairs, (pairs.y - mean) / spread, self.params, seed)
@@ -79,6 +80,10 @@ class Cnn:
             "mse_while_learning": loss * spread**2,
         }
         fitted = CnnPredictor(graphs, mean, spread, self.params.smiles_length, self.params.protein_length)
+        some = pairs.take(np.arange(min(len(pairs), 200)))
+        assert_equal(
+            answer(networks, some, self.params) * spread + mean, fitted.predict(some), tolerance=1e-4
+        )
         return fitted, notes
 
 

@@ -45,10 +45,7 @@ def train(pairs: Pairs, y: np.ndarray, params: CnnParams, seed: int) -> tuple[nn
 
     On one thread, so that the weights do not depend on the number of cores.
     """
-    drugs = torch.from_numpy(np.stack([smiles_codes(one, params.smiles_length) for one in pairs.smiles]))
-    targets = torch.from_numpy(
-        np.stack([sequence_codes(one, params.protein_length) for one in pairs.sequences])
-    )
+    drugs, targets = _coded(pairs, params)
     labels = torch.from_numpy(y.astype(np.float32))
     n_targets = len(pairs.targets)
     n_batches = math.ceil(n_targets / params.targets_in_batch)
@@ -70,6 +67,21 @@ def train(pairs: Pairs, y: np.ndarray, params: CnnParams, seed: int) -> tuple[nn
             loss = total / len(pairs)
         networks.eval()
     return networks, loss, n_batches
+
+
+def answer(networks: nn.ModuleDict, pairs: Pairs, params: CnnParams) -> np.ndarray:
+    """What the networks say of each pair, on the scale that they learned (n,)."""
+    drugs, targets = _coded(pairs, params)
+    with torch.no_grad():
+        left, right = networks["drug"](drugs)[pairs.drug], networks["target"](targets)[pairs.target]
+        return networks["pair"](torch.cat([left, right], dim=1))[:, 0].numpy().astype(float)
+
+
+def _coded(pairs: Pairs, params: CnnParams) -> tuple[torch.Tensor, torch.Tensor]:
+    """The letters of the distinct drugs and targets."""
+    drugs = [smiles_codes(one, params.smiles_length) for one in pairs.smiles]
+    targets = [sequence_codes(one, params.protein_length) for one in pairs.sequences]
+    return torch.from_numpy(np.stack(drugs)), torch.from_numpy(np.stack(targets))
 
 
 def _networks(params: CnnParams) -> nn.ModuleDict:
@@ -102,7 +114,7 @@ def _step(
     predicted = networks["pair"](torch.cat([left[drug], right[target]], dim=1))[:, 0]
     loss = nn.functional.mse_loss(predicted, labels[rows])
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(networks.parameters(), 1.0)
     optimiser.step()
     return float(loss.detach()) * len(rows)

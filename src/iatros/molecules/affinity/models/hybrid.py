@@ -92,11 +92,14 @@ class Hybrid:
                 hidden = _masked(mask.shape, pairs, side)
                 table = complete(values * hidden, hidden, *similarities, settings, seed=seed)
                 rows = side.held_out
-                described.append(pair_features(table, asked, pairs.drug[rows], pairs.target[rows])[0])
+                lines, names = pair_features(table, asked, pairs.drug[rows], pairs.target[rows])
+                described.append(lines)
             completion = complete(values, mask, *similarities, settings, seed=seed)
             what = What.of(*similarities, newness)
         rows = np.concatenate([side.held_out for side in sides])
-        X = what.beside(np.concatenate(described), asked, pairs, pairs.drug[rows], pairs.target[rows])
+        told = np.concatenate(described)
+        regression, errors = _better(told, names, pairs.y[rows])
+        X = what.beside(told, asked, pairs, pairs.drug[rows], pairs.target[rows])
         trees = self._trees(as_float32(X), pairs.y[rows], seed)
         notes = {
             "n_drugs": len(known.drugs),
@@ -105,8 +108,10 @@ class Hybrid:
             "n_hidden_blocks": len(sides),
             "n_features": X.shape[1],
             "rounds": self.params.n_estimators,
+            "regression": regression,
+            "hidden_mse": errors,
         }
-        return HybridPredictor(known, completion, what, trees, self.params.tree_weight), notes
+        return HybridPredictor(known, completion, what, trees, self.params.tree_weight, regression), notes
 
     def _folds(self, pairs: Pairs, newness: Newness, groups: np.ndarray) -> int:
         """As many parts as asked for, where there are as many drugs and groups; leave-both squares them, so fewer."""
@@ -192,6 +197,8 @@ class HybridPredictor:
     what: What
     trees: OnnxScorer
     tree_weight: float
+    regression: str
+    """Which of the two kernel regressions stands beside the trees: first or second."""
 
     def predict(self, pairs: Pairs) -> np.ndarray:
         """The affinity of each pair (n,)."""
@@ -203,7 +210,7 @@ class HybridPredictor:
         drug, target = pairs.drug[rows], pairs.target[rows]
         told, names = pair_features(self.completion, asked, drug, target)
         trees = self.trees.score(self.what.beside(told, asked, pairs, drug, target))
-        regression = told[:, names.index("second")]
+        regression = told[:, names.index(self.regression)]
         return self.tree_weight * trees + (1.0 - self.tree_weight) * regression
 
     def save(self) -> Saved:
@@ -211,6 +218,7 @@ class HybridPredictor:
         document = {
             "kind": self.kind,
             "tree_weight": self.tree_weight,
+            "regression": self.regression,
             "settings": asdict(self.completion.settings),
             "known": self.known.document(),
         }
@@ -224,13 +232,21 @@ class HybridPredictor:
         known = Known.load(document["known"], arrays.pop("words"))
         what = What(arrays.pop("drug_axes", None), arrays.pop("target_axes", None))
         completion = Completion.load(Settings(**document["settings"]), arrays)
-        return cls(known, completion, what, OnnxScorer(read(_TREES)), document["tree_weight"])
+        return cls(
+            known, completion, what, OnnxScorer(read(_TREES)), document["tree_weight"], document["regression"]
+        )
 
 
 def _masked(shape: tuple[int, ...], pairs: Pairs, side: Sides) -> np.ndarray:
     mask = np.zeros(shape)
     mask[pairs.drug[side.train], pairs.target[side.train]] = 1.0
     return mask
+
+
+def _better(told: np.ndarray, names: tuple[str, ...], y: np.ndarray) -> tuple[str, dict[str, float]]:
+    """The kernel regression with the smaller error on pairs that were hidden from it, and both errors."""
+    errors = {name: float(((told[:, names.index(name)] - y) ** 2).mean()) for name in ("first", "second")}
+    return min(errors, key=lambda name: errors[name]), errors
 
 
 def _axes(similarity: np.ndarray) -> np.ndarray:
