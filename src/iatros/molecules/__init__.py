@@ -83,4 +83,5 @@ DOMAIN = Domain(
         "continuous": ("rmse", "mae", "r2", "pearson", "spearman", "concordance_index", "calibration_slope"),
     },
     baseline="forest",
+    datasets="iatros.molecules.datasets:CARDS",
 )
