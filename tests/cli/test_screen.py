@@ -8,6 +8,7 @@ from rich.console import Console
 from iatros.app import Finished
 from iatros.cli.progress import BarProgress, LineProgress, open_progress
 from iatros.cli.screen import (
+    counted,
     first_rows,
     metric_table,
     model_table,
@@ -43,6 +44,12 @@ def test_metrics_stand_with_their_interval_by_split():
     assert "120 (30)" in text
     assert "1,200" in text
     assert "–" in text
+
+
+def test_metrics_are_over_patients_or_over_compounds():
+    metrics = {"held_out": {"rmse": metric(0.7, 0.5, 0.9, n=223)}}
+    for domain, word in (("risk", "patients (events)"), ("molecules", "compounds (events)")):
+        assert word in drawn(metric_table(metrics, counted({"domain": domain})))
 
 
 @pytest.mark.parametrize("metrics", [None, {}, [], {"auroc": 0.5}])

@@ -85,7 +85,7 @@ def bundles_show(bundle: BundlePath, /, *, json: Json = False) -> None:
     if json:
         _show(manifest, json, "", [])
         return
-    from iatros.cli.screen import metric_table, open_console
+    from iatros.cli.screen import counted, metric_table, open_console
 
     target, created = manifest.get("target") or {}, manifest.get("created") or {}
     facts = {
@@ -98,7 +98,7 @@ def bundles_show(bundle: BundlePath, /, *, json: Json = False) -> None:
         "parent": _text((manifest.get("parent") or {}).get("name")),
     }
     _show(manifest, json, "bundle", [{"": name, " ": _text(value)} for name, value in facts.items()])
-    metrics = metric_table(manifest.get("metrics"))
+    metrics = metric_table(manifest.get("metrics"), counted(manifest))
     if metrics is not None:
         open_console().print(metrics)
 

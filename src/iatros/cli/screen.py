@@ -1,6 +1,6 @@
 """Results for people: tables of metrics with their intervals, the first rows of an answer, bars, notes and places.
 
-Everything here goes by the shape of a result (`metrics`, `sites`, `models`, `notes`, ...), never by its domain.
+Everything here goes by the shape of a result (`metrics`, `sites`, `models`, `notes`, ...); its domain only gives a word.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def show(finished: Finished, *, as_json: bool, told: Sequence[str] = ()) -> None
         return
     console = open_console()
     tables = [
-        metric_table(result.get("metrics")),
+        metric_table(result.get("metrics"), counted(result)),
         model_table(result),
         site_table(result),
         *bar_tables(result),
@@ -61,8 +61,8 @@ def open_console() -> Console:
     return Console(markup=False, highlight=False, emoji=False, width=width)
 
 
-def metric_table(metrics: Any) -> Table | None:
-    """One row per metric, one column per split: `0.912 [0.880, 0.940]`."""
+def metric_table(metrics: Any, counted: str = "patients") -> Table | None:
+    """One row per metric, one column per split: `0.912 [0.880, 0.940]`; `counted` names what the metrics are over."""
     if not _is_nested(metrics):
         return None
     splits = list(metrics)
@@ -73,8 +73,13 @@ def metric_table(metrics: Any) -> Table | None:
     sizes = [_size(metrics[split]) for split in splits]
     if any(sizes):
         table.add_section()
-        table.add_row("patients (events)", *sizes)
+        table.add_row(f"{counted} (events)", *sizes)
     return table
+
+
+def counted(result: Mapping[str, Any]) -> str:
+    """What the metrics of a result are over."""
+    return "compounds" if result.get("domain") == "molecules" else "patients"
 
 
 def facts(result: Mapping[str, Any]) -> Table | None:
