@@ -1,6 +1,6 @@
 """Results for people: tables of metrics with their intervals, the first rows of an answer, bars, notes and places.
 
-Everything here goes by the shape of a result (`metrics`, `sites`, `models`, `notes`, ...); its domain only gives a word.
+Everything goes by the shape of a result (`metrics`, `sites`, `models`, `notes`, ...); its domain only gives a word.
 """
 
 from __future__ import annotations
