@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -25,8 +25,8 @@ from iatros.learners.threads import one_blas_thread
 from iatros.molecules.assay import Assay
 from iatros.molecules.models.estimator import CompoundParams
 from iatros.molecules.models.featured import Inputs, fit_inputs, prepare
-from iatros.molecules.models.hiding import EachAtomHidden
-from iatros.molecules.models.neural import Course, answers, epochs_for, learn, outcome_of
+from iatros.molecules.models.hiding import each_atom_hidden
+from iatros.molecules.models.neural import TOLERANCE, Course, answers, epochs_for, learn, outcome_of
 
 if TYPE_CHECKING:
     import torch
@@ -121,7 +121,7 @@ class Dmpnn:
         rows = np.arange(min(_CHECKED, len(assay)))
         with torch.no_grad():
             trained = network(batch_of(graphs.take(rows), joined[rows])).numpy()
-        assert_equal(trained, predictor.output(graphs.take(rows), joined[rows]), tolerance=1e-5)
+        assert_equal(trained, predictor.output(graphs.take(rows), joined[rows]), tolerance=TOLERANCE)
         notes = {
             "epochs": epochs,
             "n_weights": sum(value.size for value in predictor.weights.values()),
@@ -235,11 +235,11 @@ class GraphPredictor:
 
     def predict(self, compounds: Compounds) -> np.ndarray:
         """(n, k), see `CompoundPredictor`."""
-        return self._answer(compute_graphs(compounds.smiles), compounds)
+        return self._answer(_graphs(compounds.smiles), compounds)
 
     def hidden(self, smiles: str) -> np.ndarray:
         """(atoms, k): the features of the atom and of its bonds are 0, and descriptors are those without the atom."""
-        return self._answer(hidden_graphs(smiles), EachAtomHidden(smiles))
+        return self._answer(hidden_graphs(smiles), each_atom_hidden(smiles))
 
     def _answer(self, graphs: Graphs, compounds: Compounds) -> np.ndarray:
         if self.descriptors is None or not len(compounds):
@@ -309,6 +309,12 @@ class GraphPredictor:
             arrays["spread"],
             Inputs.load(joined, arrays) if joined else None,
         )
+
+
+@lru_cache(maxsize=2)
+def _graphs(smiles: tuple[str, ...]) -> Graphs:
+    """The graphs, kept for the next fit of a bag that is asked about the same compounds."""
+    return compute_graphs(smiles)
 
 
 def _summing(places: np.ndarray, n: int) -> Any:

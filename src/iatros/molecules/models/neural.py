@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Inputs = Callable[[np.ndarray, int], Any]
 """What the network takes for the compounds at some rows in an epoch (from 0)."""
 
+TOLERANCE = 1e-4
+"""What a stored network may differ by from the trained one, relative above 1: a hundred times what is usual, because
+float32 sums over a large compound depend on their order.
+"""
 _LONGEST_STEP = 1.0
 """Norm beyond which a gradient is shortened."""
 _SHOWN = 500_000

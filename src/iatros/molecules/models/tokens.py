@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -32,7 +33,7 @@ from iatros.learners.tabular.predictor import assert_equal
 from iatros.learners.tabular.scorers import Read, Saved, open_session
 from iatros.molecules.assay import Assay
 from iatros.molecules.models.estimator import CompoundParams
-from iatros.molecules.models.neural import Course, answers, epochs_for, learn, outcome_of
+from iatros.molecules.models.neural import TOLERANCE, Course, answers, epochs_for, learn, outcome_of
 
 if TYPE_CHECKING:
     import torch
@@ -99,8 +100,7 @@ class TokenPredictor:
 
     def predict(self, compounds: Compounds) -> np.ndarray:
         """(n, k), see `CompoundPredictor`. InputError where a compound cannot be written in the notation."""
-        found = [self._writings(read_molecule(text, place)) for place, text in enumerate(compounds.smiles)]
-        texts = [one.text for several in found for one in several]
+        texts = _texts(compounds.smiles, self.enumerations, self.vocabulary.notation)
         return self._mean(self._lines(texts))
 
     def hidden(self, smiles: str) -> np.ndarray:
@@ -110,7 +110,7 @@ class TokenPredictor:
         there.
         """
         molecule = read_molecule(smiles)
-        several = self._writings(molecule)
+        several = writings(molecule, self.enumerations, notation=self.vocabulary.notation)
         lines = self._lines([one.text for one in several])
         shown = []
         for atom in range(molecule.GetNumAtoms()):
@@ -128,9 +128,6 @@ class TokenPredictor:
             object.__setattr__(self, "session", session)
         (found,) = session.run(None, {"X": codes.astype(np.float32)})
         return np.asarray(found)
-
-    def _writings(self, molecule: Any) -> list[Writing]:
-        return writings(molecule, self.enumerations, notation=self.vocabulary.notation)
 
     def _place(self, writing: Writing, atom: int) -> int:
         notation = self.vocabulary.notation
@@ -183,6 +180,13 @@ class TokenPredictor:
         )
 
 
+@lru_cache(maxsize=2)
+def _texts(smiles: tuple[str, ...], enumerations: int, notation: Notation) -> tuple[str, ...]:
+    """The writings of each compound, kept for the next fit of a bag that is asked about the same compounds."""
+    molecules = (read_molecule(text, place) for place, text in enumerate(smiles))
+    return tuple(one.text for each in molecules for one in writings(each, enumerations, notation=notation))
+
+
 Build = Callable[[int, int], Any]
 """A fresh torch network for a vocabulary of some size and some endpoints, from int64 (n, length) to (n, k)."""
 Store = Callable[[Any], bytes]
@@ -229,7 +233,7 @@ def fit_tokens(
     sample = _trimmed(pool[0][:_CHECKED])
     with torch.no_grad():
         trained = network(torch.from_numpy(sample)).numpy()
-    assert_equal(trained, predictor.output(sample), tolerance=1e-5)
+    assert_equal(trained, predictor.output(sample), tolerance=TOLERANCE)
     notes = {
         "epochs": epochs,
         "n_weights": sum(value.numel() for value in network.parameters()),
