@@ -29,7 +29,7 @@ CASES = [(name, task) for name in NAMES for task in TASKS]
 QUICK: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 30},
     "boosting": {"rounds": 60},
-    "mlp": {"width": 48, "epochs": 25},
+    "mlp": {"width": 48, "epochs": 25, "batch_size": 32},
     "cnn": {"channels": 32, "embedding": 24, "dense": 32, "epochs": 16, "batch_size": 32},
     "gru": {"units": 32, "embedding": 24, "dense": 32, "epochs": 20, "batch_size": 32},
     "dmpnn": {"hidden": 32, "epochs": 16, "batch_size": 32},

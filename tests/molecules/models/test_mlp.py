@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from iatros.molecules.models.mlp import Mlp, MlpParams
+from iatros.molecules.models.mlp import Mlp, MlpParams, _batch_size
 
-PARAMS = MlpParams(width=48, epochs=25)
+PARAMS = MlpParams(width=48, epochs=25, batch_size=32)
 
 
 def test_one_network_answers_for_all_endpoints(make_assay) -> None:
@@ -49,3 +49,7 @@ def test_without_training_it_says_the_share_of_the_class(make_assay, layers: int
     np.testing.assert_allclose(
         answers, np.broadcast_to(np.nanmean(assay.y, axis=0), answers.shape), atol=1e-5
     )
+
+
+def test_batches_grow_with_the_compounds(make_assay) -> None:
+    assert [_batch_size(n) for n in (1, 900, 2600, 100_000)] == [64, 64, 128, 256]

@@ -33,7 +33,12 @@ class ForestParams(FeatureParams):
         min_length=1,
         description="kinds of fingerprints and descriptors, side by side",
     )
-    n_estimators: int = Field(default=300, ge=10, le=5000, description="trees of each endpoint")
+    n_estimators: int = Field(
+        default=100,
+        ge=10,
+        le=5000,
+        description="trees of each endpoint; five fits that are averaged have five times as many",
+    )
     min_samples_leaf: int = Field(default=1, ge=1, le=10_000, description="compounds in a leaf at least")
     max_features: float | None = Field(
         default=None,

@@ -39,7 +39,7 @@ class MlpParams(FeatureParams):
         default=None,
         ge=8,
         le=65_536,
-        description="compounds of a step; where not given, 32 to 256 by their number",
+        description="compounds of a step; where not given, 64 to 256 by their number",
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="largest step size of AdamW")
     weight_decay: float = Field(default=0.01, ge=0, le=10, description="decay of the weights by AdamW")
@@ -110,8 +110,8 @@ class Mlp:
 
 
 def _batch_size(n: int) -> int:
-    """A power of two near a twentieth of the compounds, 32 to 256."""
-    return int(np.clip(2 ** round(np.log2(max(n, 1) / 20)), 32, 256))
+    """A power of two near a twentieth of the compounds, 64 to 256."""
+    return int(np.clip(2 ** round(np.log2(max(n, 1) / 20)), 64, 256))
 
 
 def _stored(network: torch.nn.Module, sample: torch.Tensor, *, binary: bool) -> OnnxScorer:
