@@ -15,7 +15,7 @@ from iatros.core.runs import home_folder
 from iatros.engines.processes import ProcessEngine
 from iatros.molecules import libraries
 from iatros.molecules.neighbours import neighbours
-from iatros.molecules.requests import NeighboursRequest
+from iatros.molecules.search_requests import NeighboursRequest
 
 ACIDS = """\
 OC(=O)c1ccccc1 benzoic acid

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,10 +23,10 @@ from iatros.core.request import build
 from iatros.core.task import Target
 from iatros.engines.processes import ProcessEngine
 from iatros.molecules import screening
-from iatros.molecules.requests import ScreenRequest
 from iatros.molecules.schema import Entry
 from iatros.molecules.scoring import ActivityModel, Answers
 from iatros.molecules.screening import Best, Candidate, screen
+from iatros.molecules.search_requests import ScreenRequest
 
 LIBRARY = """\
 CCO ethanol
@@ -263,3 +265,20 @@ def test_bad_fields_are_refused(fields: dict[str, Any], said: str) -> None:
 
 def test_the_structure_is_not_in_what_is_logged() -> None:
     assert "c1ccccc1" not in ScreenRequest(library=["CCO"], like="Cc1ccccc1").model_dump_json()
+
+
+def test_asking_loads_none_of_the_libraries_that_train() -> None:
+    code = """
+import sys
+from iatros.core.context import Context
+from iatros.molecules.search_requests import ScreenRequest, TargetsRequest
+from iatros.molecules.screening import screen
+from iatros.molecules.targeting import targets
+
+screen(ScreenRequest(library=["CCO", "CCCO"], like="CCCN"), Context())
+rows = [{"smiles": "C" * n + "c1ccccc1", "target": f"T{n % 3}"} for n in range(1, 30)]
+targets(TargetsRequest(structure="CCc1ccccc1", reference=rows), Context())
+print(sorted({"torch", "sklearn", "lightgbm", "pandas", "chemprop"} & set(sys.modules)))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

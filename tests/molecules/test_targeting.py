@@ -16,7 +16,7 @@ from iatros.core.runs import home_folder
 from iatros.engines.processes import ProcessEngine
 from iatros.molecules import targeting
 from iatros.molecules.fishing import reference
-from iatros.molecules.requests import TargetsRequest
+from iatros.molecules.search_requests import TargetsRequest
 
 SALICYLATES = [
     f"O=C(O)c1cc({tail})ccc1O" for tail in ("C", "CC", "CCC", "Cl", "Br", "F", "OC", "N", "C#N", "CCCC")

@@ -7,7 +7,7 @@ from typing import Any
 
 from iatros.core.context import Context, Produced
 from iatros.core.errors import InputError, MissingExtraError
-from iatros.molecules.requests import NeighboursRequest
+from iatros.molecules.search_requests import NeighboursRequest
 
 SHOWN_REFUSED = 20
 

@@ -18,8 +18,8 @@ from iatros.core.bundle import Bundle, open_bundle
 from iatros.core.context import Context, Produced
 from iatros.core.delimited import csv_line, csv_text
 from iatros.core.errors import InputError, MissingExtraError, TableError, unknown_name
-from iatros.molecules.requests import ScreenRequest
 from iatros.molecules.schema import BLANK, Entry
+from iatros.molecules.search_requests import ScreenRequest
 from iatros.molecules.sources import open_compounds
 from iatros.molecules.sources.columns import Wanted
 

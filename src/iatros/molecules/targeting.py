@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from iatros.core.context import Context, Produced
 from iatros.core.errors import InputError, MissingExtraError
-from iatros.molecules.requests import TargetsRequest
+from iatros.molecules.search_requests import TargetsRequest
 
 if TYPE_CHECKING:
     from iatros.molecules.fishing.ranking import Scores
