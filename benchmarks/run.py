@@ -9,7 +9,11 @@ from pathlib import Path
 
 from benchmarks.results import save
 
-CASES = {"imaging": "benchmarks.imaging", "risk-tables": "benchmarks.risk_tables"}
+CASES = {
+    "imaging": "benchmarks.imaging",
+    "molecules-activity": "benchmarks.molecules_activity",
+    "risk-tables": "benchmarks.risk_tables",
+}
 
 
 def main() -> None:

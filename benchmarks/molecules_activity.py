@@ -1,0 +1,107 @@
+"""Compounds: how fast they are prepared, searched and compared; curation of a large file; target fishing."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks import molecules_fishing, molecules_search
+from benchmarks.measuring import Ran, iatros
+from benchmarks.results import Line
+
+Part = tuple[list[Line], dict[str, Any]]
+
+STREAM_LINES = 10_000_000
+STREAM_SMALL_LINES = 200_000
+"""What the large file is compared with: where memory is bounded, both take as much."""
+
+
+def search(_: Path) -> Part:
+    """Preparation beside bare RDKit, one query among a million compounds, and all nearest neighbours of two sets."""
+    prepared = molecules_search.preparation_speed()
+    query = molecules_search.query_speed()
+    pairs = molecules_search.nearest_speed()
+    lines = [
+        Line("parse, standardise, fingerprint against two bare RDKit processes", "ZINC250k, 20,000, two workers",
+             "at least 85 %", f"{prepared['share']:.0%} ({prepared['ours_s']:.1f} against {prepared['bare_s']:.1f} s)",
+             prepared["share"] >= 0.85, _SEARCH,
+             "bare: parse, RDKit's metal disconnector, largest fragment, normalizer, reionizer, uncharger, SMILES, "
+             "fingerprint, each for every compound"),
+        Line("one query among a million compounds, ten nearest, exact", "HIV against ZINC250k and MOSES",
+             "under 20 ms", f"{query['median_ms']:.1f} ms (95 of 100 under {query['p95_ms']:.1f} ms)",
+             query["median_ms"] < 20, _SEARCH),
+        Line("nearest of 176,000 for each of 30,000, exact", "ZINC250k against the MOSES test set", "under 25 s",
+             f"{pairs['seconds']:.1f} s (RDKit's bulk similarity, one thread: {pairs['rdkit_s']:.0f} s)",
+             pairs["seconds"] < 25 and pairs["equal_to_rdkit"], _SEARCH),
+    ]  # fmt: skip
+    return lines, {"preparation": prepared, "query": query, "nearest": pairs}
+
+
+def targets(_: Path) -> Part:
+    """Known targets of compounds with unseen scaffolds, among the first of a ranking, against the largest targets."""
+    lines, detail = [], {}
+    for name in molecules_fishing.ACTIVE_FROM:
+        check = molecules_fishing.check(name)
+        best, plain = check["rankings"][check["chosen"]][-1], check["rankings"]["popularity"][-1]
+        lines.append(
+            Line(f"compounds with a known target among the first {check['first'][-1]}, {name.upper()}",
+                 f"{check['n_compounds']:,} compounds, {check['split']}", "more than by popularity",
+                 f"{_share(best)} by {check['chosen']}, {_share(plain)} by popularity", best["low"] > plain["value"],
+                 _TARGETS, f"of several rankings the best is shown, {check['chosen']}")
+        )  # fmt: skip
+        detail[name] = check
+    return lines, detail
+
+
+def stream(folder: Path) -> Part:
+    """Curate ten million lines with two workers: what it holds in memory, beside a file of a fiftieth."""
+    small, large = (_curated(folder, n) for n in (STREAM_SMALL_LINES, STREAM_LINES))
+    held = large.answer["n_compounds"] + large.answer["n_merged"] + large.answer["n_refused"]
+    lines = [
+        Line(f"peak memory to curate {STREAM_LINES:,} lines", "ZINC250k and MOSES, repeated and extended",
+             f"at most 1.3 times that of {STREAM_SMALL_LINES:,}",
+             f"{large.peak_mb:,.0f} MB against {small.peak_mb:,.0f} MB, {large.seconds / 3600:.1f} h",
+             large.peak_mb <= 1.3 * small.peak_mb, large.command),
+        Line("lines accounted for", f"{STREAM_LINES:,} lines", "all", f"{held:,}", held == STREAM_LINES, large.command),
+    ]  # fmt: skip
+    return lines, {"seconds": [small.seconds, large.seconds], "peak_mb": [small.peak_mb, large.peak_mb]}
+
+
+def _curated(folder: Path, n: int) -> Ran:
+    path = folder / f"{n}.smi.gz"
+    write_lines(path, n)
+    return iatros(
+        "molecules", "curate", path.name, "--alerts", "none", "--workers", "2", "--out", f"curated-{n}", "--overwrite",
+        folder=folder,
+    )  # fmt: skip
+
+
+def write_lines(path: Path, n: int) -> None:
+    """`n` lines of SMILES and names, packed: real compounds, then again with a longer chain at their first carbon."""
+    with gzip.open(path, "wt", compresslevel=1, encoding="utf-8", newline="\n") as file:
+        file.writelines(islice(_lines(), n))
+
+
+def _lines() -> Iterator[str]:
+    """Without end: in round k, k carbon atoms stand before what begins with one; the rest is there once more."""
+    real = [text for name in ("zinc", "moses") for text in molecules_search.smiles(name)]
+    longer, number = 0, 0
+    while True:
+        for text in real:
+            number += 1
+            chain = "C" * longer if text.startswith("C") and not text.startswith("Cl") else ""
+            yield f"{chain}{text} m{number}\n"
+        longer += 1
+
+
+def _share(one: dict[str, Any]) -> str:
+    return f"{one['value']:.0%} [{one['low']:.0%}, {one['high']:.0%}]"
+
+
+_SEARCH = "python -m benchmarks.run molecules-activity search"
+_TARGETS = "python -m benchmarks.run molecules-activity targets"
+
+PARTS: dict[str, Callable[[Path], Part]] = {"search": search, "targets": targets, "stream": stream}
