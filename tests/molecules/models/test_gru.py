@@ -66,8 +66,13 @@ def test_its_answers_are_those_of_its_equations(network: Any, stored: TokenPredi
     np.testing.assert_allclose(stored.output(CODES), expected, atol=1e-6)
 
 
-def test_what_fills_up_a_line_is_not_read(stored: TokenPredictor) -> None:
+def test_what_fills_up_a_line_is_not_read(network: Any, stored: TokenPredictor) -> None:
+    import torch
+
     filled = np.pad(CODES, ((0, 0), (0, 30)))
+    with torch.no_grad():
+        trained = network(torch.from_numpy(filled)).numpy()
+    np.testing.assert_allclose(trained, stored.output(CODES), atol=1e-6)
     np.testing.assert_allclose(stored.output(filled), stored.output(CODES), atol=1e-6)
     np.testing.assert_allclose(stored.output(CODES[1:2, :1])[0], stored.output(CODES)[1], atol=1e-6)
 

@@ -66,7 +66,9 @@ def _network_class() -> Any:
             packed = pack_padded_sequence(
                 self.dropout(self.embedding(codes)), seen.sum(dim=1), batch_first=True, enforce_sorted=False
             )
-            states, _ = pad_packed_sequence(self.cells(packed)[0], batch_first=True)
+            states, _ = pad_packed_sequence(
+                self.cells(packed)[0], batch_first=True, total_length=codes.shape[1]
+            )
             scores = self.weigh(states).masked_fill(~seen[:, :, None], -_FAR)
             vector = self.dropout((states * scores.softmax(dim=1)).sum(dim=1))
             return self.last(self.dropout(self.dense(vector).relu()))
