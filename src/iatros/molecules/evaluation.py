@@ -213,18 +213,36 @@ def _functions(
         labels = y.astype(int)
         judged = metric_function(target, labels, prediction[rows], max_points=max_points)
         early = EarlyRecognition(labels, prediction[rows])
-        return lambda weights: _named(target, {**judged(weights[:, rows]), **early(weights[:, rows])})
+
+        def of_classes(weights: np.ndarray) -> dict[str, np.ndarray]:
+            return _named(target, {**judged(weights[:, rows]), **early(weights[:, rows])})
+
+        return _where_drawn(of_classes, rows)
     judged = metric_function(target, y, prediction[rows])
     known = np.flatnonzero(assay.measured[:, column])
     concordance = Concordance(assay.y[known, column], prediction[known], assay.bound[known, column])
 
-    def function(weights: np.ndarray) -> dict[str, np.ndarray]:
+    def of_numbers(weights: np.ndarray) -> dict[str, np.ndarray]:
         found = {**judged(weights[:, rows]), "concordance_index": concordance(weights[:, known])}
         with np.errstate(invalid="ignore"):
             relative = np.sqrt(np.maximum(1.0 - found["r2"], 0.0))
         return _named(target, {**found, RELATIVE: relative})
 
-    return function
+    return _where_drawn(of_numbers, rows)
+
+
+def _where_drawn(function: Function, rows: np.ndarray) -> Function:
+    """`function`, with nan for the resamples in which none of `rows` was drawn: gaps can leave an endpoint out."""
+
+    def whole(weights: np.ndarray) -> dict[str, np.ndarray]:
+        drawn = weights[:, rows].sum(axis=1) > 0
+        found = function(weights[drawn])
+        answer = {name: np.full(len(weights), np.nan) for name in found}
+        for name, values in found.items():
+            answer[name][drawn] = values
+        return answer
+
+    return whole
 
 
 def _named(target: Target, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -53,7 +53,7 @@ def predict(request: PredictRequest, context: Context) -> Produced:
     refusals = list(asked.refusals)
     if request.abstain:
         refusals = [
-            refusal or ("" if answers.inside[place] else _OUTSIDE)
+            refusal or ("" if answers.inside[place] else f"{_OUTSIDE}: {answers.reasons[place]}")
             for refusal, place in zip(refusals, asked.place, strict=True)
         ]
     table = _table(model, asked, answers, refusals)

@@ -172,7 +172,7 @@ def _result(
         "versions": versions(_LIBRARIES),
         "parent": None,
     }
-    return plain(result)  # type: ignore[no-any-return]
+    return plain(result)
 
 
 def _near_duplicates(cohort: Cohort, splits: Splits) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from iatros.core.report import Block, Facts, Finding, Findings, Heading, KeyNumber, KeyNumbers, Note
 from iatros.core.report.numbers import count, is_number, number, percent
-from iatros.core.report_sections import findings as shared
 from iatros.core.report_sections.reading import Result, blocks, span_of
 from iatros.molecules.report_sections.words import (
     LOWER_IS_BETTER,
@@ -69,7 +68,7 @@ def findings(result: Result) -> tuple[Finding, ...]:
         _scrambled,
         _baseline,
         _near,
-        shared.calibration,
+        _calibration,
         _coverage,
         _domain,
         _cliffs,
@@ -182,6 +181,17 @@ def _near(result: Result) -> Finding | None:
     if share > 0.1:
         return Finding("Watch", "watch", f"{said}: the numbers are too good for new series.")
     return Finding("Note", "neutral", f"{said}.")
+
+
+def _calibration(result: Result) -> Finding | None:
+    """Whether predictions are too extreme or too timid."""
+    span = span_of(result.headline.get("calibration_slope"))
+    if span is None:
+        return None
+    said = f"Calibration slope {written(result.headline['calibration_slope'], 'calibration_slope')}"
+    if span[0] <= 1 <= span[1]:
+        return Finding("Good", "good", f"{said}: its interval holds the ideal, 1.")
+    return Finding("Watch", "watch", f"{said}: predictions are too {'extreme' if span[1] < 1 else 'timid'}.")
 
 
 def _coverage(result: Result) -> Finding | None:

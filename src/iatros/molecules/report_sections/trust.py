@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from iatros.core.report import Axis, Block, Cell, Facts, Heading, Histogram, Paragraph, Row, Section, Table
+from iatros.core.report import (
+    Axis,
+    Bar,
+    BarChart,
+    Block,
+    Cell,
+    Facts,
+    Heading,
+    Paragraph,
+    Row,
+    Section,
+    Table,
+)
 from iatros.core.report.numbers import NONE, count, is_number, number, percent, rounded
 from iatros.core.report_sections.reading import Result, blocks
 from iatros.molecules.report_sections.words import running, words, written
@@ -24,9 +36,9 @@ def conformal_section(result: Result) -> Section:
         return Section("Conformal prediction", (result.absent("conformal"),), "conformal")
     level = next(iter(found.values())).get("confidence_level")
     binary = result.task == "binary"
-    kind = "set of classes" if binary else "interval"
+    kind = "a set of classes" if binary else "an interval"
     lead = Paragraph(
-        f"Beside each prediction stands a {kind} that should hold the truth for {percent(level, 0)} of new compounds "
+        f"Beside each prediction stands {kind} that should hold the truth for {percent(level, 0)} of new compounds "
         "that are to those learned from as new groups of compounds are to the old; what varies is how wide it must be. "
         "The rule was set on predictions of fits that had not seen the compound.",
         "lead",
@@ -122,16 +134,24 @@ def _near(result: Result) -> tuple[Block, ...]:
     return blocks(
         Heading("Near-duplicates"),
         Paragraph(said),
-        Histogram(
-            "How near the judged compounds are",
-            "Number of judged compounds by the similarity of their nearest development compound.",
-            Axis("similarity of the nearest development compound", 0.0, 1.0),
-            counted["edges"],
-            counted["counts"],
-        )
-        if counted.get("edges")
-        else None,
+        _nearness(counted) if counted.get("edges") else None,
         Table(("Judged", "Learned from", "Similarity"), rows, right=(2,), compact=True) if rows else None,
+    )
+
+
+def _nearness(counted: Mapping[str, Any]) -> BarChart:
+    edges = counted["edges"]
+    bars = tuple(
+        Bar(f"{number(low, 1)} to {number(high, 1)}", float(n))
+        for low, high, n in zip(edges[:-1], edges[1:], counted["counts"], strict=True)
+    )
+    return BarChart(
+        "How near the judged compounds are",
+        "Number of judged compounds by the similarity of their nearest development compound.",
+        Axis("judged compounds", 0.0, whole=True),
+        bars,
+        digits=0,
+        caption="By the similarity of the nearest development compound.",
     )
 
 
