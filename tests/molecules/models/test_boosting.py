@@ -54,10 +54,11 @@ def test_a_bound_does_not_pull_down_what_lies_above_it(make_assay) -> None:
 
 def test_stored_trees_are_lightgbms_whatever_the_threads(make_assay, monkeypatch) -> None:
     assay = make_assay("binary")
-    one = Boosting(PARAMS).fit(assay, seed=1)[0].save()
+    short = BoostingParams(rounds=10)
+    one = Boosting(short).fit(assay, seed=1)[0].save()
     monkeypatch.setattr("iatros.molecules.models.boosting.fit_threads", lambda: 4)
-    assert Boosting(PARAMS).fit(assay, seed=1)[0].save() == one
-    assert Boosting(PARAMS).fit(assay, seed=2)[0].save() != one
+    assert Boosting(short).fit(assay, seed=1)[0].save() == one
+    assert Boosting(short).fit(assay, seed=2)[0].save() != one
 
 
 def test_the_four_kinds_of_features_are_used_without_constant_columns(make_assay) -> None:
