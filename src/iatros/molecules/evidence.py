@@ -44,7 +44,7 @@ def by_endpoint(
             continue
         y = y if target.task == "continuous" else y.astype(np.int64)
         value, groups = answers.value[rows, column], assay.groups[rows]
-        one = {
+        one: dict[str, Any] = {
             "curves": _curves(target, y, value, answers, rows, column, groups, seed),
             "calibration": core_evidence.calibration_change(
                 target,
@@ -169,7 +169,7 @@ def _curves(
             "low": answers.low[rows, column][shown],
             "high": answers.high[rows, column][shown],
         }
-    return plain(drawn)  # type: ignore[no-any-return]
+    return plain(drawn)
 
 
 def _conformal(

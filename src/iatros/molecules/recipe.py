@@ -56,7 +56,7 @@ def make_recipe(request: TrainRequest) -> Recipe:
     members: tuple[str, ...] = ()
     fits = {name: given for name, given in params.items() if name != ENSEMBLE}
     if ENSEMBLE in params:
-        ensemble = params[ENSEMBLE]
+        ensemble: Any = params[ENSEMBLE]
         members = ensemble.members
         for name in members:
             kind = MODELS.load(name).Params

@@ -32,7 +32,9 @@ def _comparison(result: Result, entries: list[Mapping[str, Any]]) -> Table:
     header = ["Model", *(words(name).label for name in names)]
     if first:
         header.append(f"{words(str(first.get('metric'))).label}, difference to {first.get('baseline')}")
-    tuned = next((e["tuning_score"] for e in entries if isinstance(e.get("tuning_score"), Mapping)), {})
+    tuned: Mapping[str, Any] = next(
+        (e["tuning_score"] for e in entries if isinstance(e.get("tuning_score"), Mapping)), {}
+    )
     header.append(f"{words(str(tuned.get('metric', ''))).label} on unseen development compounds")
     rows = []
     for entry, found in zip(entries, metrics, strict=True):

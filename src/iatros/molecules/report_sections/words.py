@@ -143,6 +143,6 @@ def endpoints(result: Result) -> list[Mapping[str, Any]]:
 
 def active(endpoint: Mapping[str, Any]) -> str:
     """The second class in words: `pIC50 >=6.3`, or the outcome's name where its classes are plain."""
-    classes = endpoint.get("classes") or ()
+    classes: Any = endpoint.get("classes") or ()
     name = str(endpoint.get("name", ""))
     return f"{name} {classes[1]}" if len(classes) == 2 else name
