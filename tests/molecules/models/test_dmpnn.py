@@ -59,7 +59,7 @@ def test_with_the_weights_of_chemprop_it_answers_as_chemprop_does(
     theirs = models.MPNN(
         messages, pool, nn.RegressionFFN(n_tasks=2, input_dim=300 + 5, n_layers=layers)
     ).eval()
-    params = DmpnnParams(depth=depth, layers=layers, aggregation=aggregation)
+    params = DmpnnParams(depth=depth, layers=layers, aggregation=aggregation, descriptors="joined")
     ours = build_network(params, n_outputs=2, n_joined=5).eval()
     weights = {
         name: value for name, value in theirs.state_dict().items() if name.endswith(("weight", "bias"))
@@ -81,7 +81,7 @@ def test_with_the_weights_of_chemprop_it_answers_as_chemprop_does(
     batch = data.BatchMolGraph([featurize(point.mol) for point in points])
     with torch.no_grad():
         expected = theirs(batch, X_d=torch.from_numpy(joined)).numpy()
-        trained = ours(batch_of(graphs, joined)).numpy()
+        trained = ours(batch_of(graphs, joined))[:, 0].numpy()
     stored = GraphPredictor(
         {name: value.numpy() for name, value in ours.state_dict().items()},
         depth,
@@ -93,6 +93,42 @@ def test_with_the_weights_of_chemprop_it_answers_as_chemprop_does(
     assert np.ptp(expected, axis=0).min() > 1e-3
     np.testing.assert_allclose(trained, expected, atol=1e-5)
     np.testing.assert_allclose(stored.output(graphs, joined), expected, atol=1e-5)
+
+
+def test_two_answers_are_learned_beside_each_other_and_averaged() -> None:
+    import torch
+
+    params = DmpnnParams(**SMALL)
+    both = build_network(params, n_outputs=2, n_joined=5).eval()
+    joined_only = build_network(
+        params.model_copy(update={"descriptors": "joined"}), n_outputs=2, n_joined=5
+    ).eval()
+    plain_only = build_network(params.model_copy(update={"descriptors": "none"}), n_outputs=2).eval()
+    weights = both.state_dict()
+    shared = {name: value for name, value in weights.items() if not name.startswith(("ffn.", "plain."))}
+    joined_only.load_state_dict(shared | {name: weights[name] for name in weights if name.startswith("ffn.")})
+    plain_only.load_state_dict(
+        shared
+        | {name.replace("plain.", "ffn."): weights[name] for name in weights if name.startswith("plain.")}
+    )
+    graphs = compute_graphs(MIXED)
+    joined = np.random.default_rng(0).normal(size=(len(MIXED), 5)).astype(np.float32)
+    nothing = np.empty((len(MIXED), 0), dtype=np.float32)
+    with torch.no_grad():
+        said = both(batch_of(graphs, joined)).numpy()
+        with_them = joined_only(batch_of(graphs, joined)).numpy()[:, 0]
+        without = plain_only(batch_of(graphs, nothing)).numpy()[:, 0]
+    np.testing.assert_allclose(said[:, 0], with_them, atol=1e-6)
+    np.testing.assert_allclose(said[:, 1], without, atol=1e-6)
+    stored = GraphPredictor(
+        {name: value.numpy() for name, value in weights.items()},
+        params.depth,
+        params.aggregation,
+        False,
+        np.zeros(2),
+        np.ones(2),
+    )
+    np.testing.assert_allclose(stored.output(graphs, joined), (with_them + without) / 2, atol=1e-5)
 
 
 @pytest.mark.parametrize("task", ["continuous", "binary"])
@@ -148,7 +184,7 @@ def test_values_that_are_bounds_pull_from_one_side_only() -> None:
     y[[-1, -2]] = 9.0
     bound = np.where(polar, 1, 0)
     bound[[-1, -2]] = 0
-    params = DmpnnParams(hidden=32, epochs=60, batch_size=8, learning_rate=4e-3, descriptors=False)
+    params = DmpnnParams(hidden=32, epochs=60, batch_size=8, learning_rate=4e-3, descriptors="none")
     exact, _ = Dmpnn(params).fit(assay_of(smiles, y), seed=0)
     bounded, _ = Dmpnn(params).fit(assay_of(smiles, y, bound=bound), seed=0)
     seen = Compounds([text for text in HETERO[:-2]])
@@ -170,7 +206,7 @@ def test_hiding_the_atom_that_matters_changes_the_answer_most() -> None:
 
 
 def test_without_descriptors_the_order_of_the_atoms_does_not_matter() -> None:
-    predictor, _ = Dmpnn(DmpnnParams(**SMALL, descriptors=False)).fit(two_endpoints("binary"), seed=1)
+    predictor, _ = Dmpnn(DmpnnParams(**SMALL, descriptors="none")).fit(two_endpoints("binary"), seed=1)
     ways = predictor.predict(Compounds(["OCC(=O)Nc1ccccc1", "c1ccccc1NC(CO)=O"]))
     np.testing.assert_allclose(ways[0], ways[1], rtol=1e-5)
     a, b = predictor.hidden("OCC"), predictor.hidden("CCO")
@@ -181,7 +217,7 @@ def test_without_descriptors_the_order_of_the_atoms_does_not_matter() -> None:
 def test_compounds_of_one_atom_are_learned_and_answered_too() -> None:
     single = ["C", "O", "N", "[Na+].[Cl-]", "S", "[Ca+2]"]
     assay = assay_of(single, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    predictor, _ = Dmpnn(DmpnnParams(**SMALL, descriptors=False)).fit(assay, seed=0)
+    predictor, _ = Dmpnn(DmpnnParams(**SMALL, descriptors="none")).fit(assay, seed=0)
     assert len(set(predictor.predict(assay.compounds).ravel().tolist())) == 6
 
 

@@ -35,6 +35,8 @@ def test_squared_error_by_hand() -> None:
     # errors 1, 0, 2 and 2 of four values: what was not measured costs nothing
     assert outcome.loss(output, torch.arange(3)).item() == pytest.approx((1 + 0 + 4 + 4) / 4)
     assert outcome.loss(output[1:2], torch.tensor([1])).item() == pytest.approx(4.0)
+    twice = torch.stack([output, outcome.labels], dim=1)  # a second answer, which is right
+    assert outcome.loss(twice, torch.arange(3)).item() == pytest.approx((1 + 0 + 4 + 4) / 8)
     found = answers(outcome.labels.numpy(), binary=False, centre=outcome.centre, spread=outcome.spread)
     np.testing.assert_allclose(found[0], [4.0, 10.0])
     np.testing.assert_allclose(outcome.start, 0.0, atol=1e-7)

@@ -40,9 +40,9 @@ class BoostingParams(FeatureParams):
         multiple_of=64,
         description="length of each circular or Avalon fingerprint",
     )
-    rounds: int = Field(default=500, ge=1, le=20_000, description="trees of each endpoint")
+    rounds: int = Field(default=800, ge=1, le=20_000, description="trees of each endpoint")
     learning_rate: float = Field(default=0.05, gt=0, le=1, description="share of each tree that is added")
-    num_leaves: int = Field(default=31, ge=2, le=1024, description="leaves of a tree at most")
+    num_leaves: int = Field(default=8, ge=2, le=1024, description="leaves of a tree at most")
     min_child_samples: int = Field(default=5, ge=1, le=100_000, description="compounds in a leaf at least")
     reg_lambda: float = Field(default=1.0, ge=0, le=10_000, description="L2 penalty on the leaves")
     feature_fraction: float = Field(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import torch
 
 Aggregation = Literal["mean", "sum", "norm"]
+Descriptors = Literal["none", "joined", "both"]
 
 _ARRAYS = "arrays.safetensors"
 _NORM = 100.0
@@ -55,8 +56,10 @@ class DmpnnParams(CompoundParams):
         default="mean",
         description="how atoms become a compound: their mean, their sum, or norm (sum over 100)",
     )
-    descriptors: bool = Field(
-        default=True, description="join RDKit's 2-D descriptors, standardised, to the compound's vector"
+    descriptors: Descriptors = Field(
+        default="both",
+        description="RDKit's 2-D descriptors, standardised: none, joined to the compound's vector, or both: two "
+        "answers from one vector, with and without them, learned beside each other and averaged",
     )
     epochs: int | None = Field(
         default=None,
@@ -82,7 +85,7 @@ class Dmpnn:
 
     def prepare(self, compounds: Compounds) -> None:
         """Compute the features that `fit` needs."""
-        if self.params.descriptors:
+        if self.params.descriptors != "none":
             prepare(compounds, _DESCRIPTORS)
 
     def fit(self, assay: Assay, *, seed: int) -> tuple[GraphPredictor, dict[str, Any]]:
@@ -97,13 +100,14 @@ class Dmpnn:
         outcome = outcome_of(assay)
         graphs = compute_graphs(assay.compounds.smiles)
         inputs, joined = None, np.empty((len(assay), 0), dtype=np.float32)
-        if params.descriptors:
+        if params.descriptors != "none":
             inputs, joined = fit_inputs(assay.compounds, _DESCRIPTORS, scale=True)
 
         def build() -> torch.nn.Module:
             network = build_network(params, n_outputs=outcome.labels.shape[1], n_joined=joined.shape[1])
             with torch.no_grad():
-                network.ffn[-1].bias.copy_(torch.from_numpy(outcome.start))
+                for answer in network.answers():
+                    answer[-1].bias.copy_(torch.from_numpy(outcome.start))
             return network
 
         epochs = epochs_for(len(assay), params.epochs, _EPOCHS)
@@ -120,7 +124,7 @@ class Dmpnn:
         )
         rows = np.arange(min(_CHECKED, len(assay)))
         with torch.no_grad():
-            trained = network(batch_of(graphs.take(rows), joined[rows])).numpy()
+            trained = network(batch_of(graphs.take(rows), joined[rows])).mean(dim=1).numpy()
         assert_equal(trained, predictor.output(graphs.take(rows), joined[rows]), tolerance=TOLERANCE)
         notes = {
             "epochs": epochs,
@@ -164,7 +168,7 @@ def _batches(graphs: Graphs, joined: np.ndarray) -> Callable[[np.ndarray, int], 
 
 
 def build_network(params: DmpnnParams, *, n_outputs: int, n_joined: int = 0) -> Any:
-    """A fresh network from a `Batch` to (n, n_outputs); draws from torch's random state."""
+    """A fresh network from a `Batch` to (n, answers, n_outputs); draws from torch's random state."""
     return _network_class()(params, n_outputs, n_joined)
 
 
@@ -174,6 +178,9 @@ def _network_class() -> Any:
     import torch
     from torch import nn
     from torch.nn.functional import linear
+
+    def dense(sizes: list[int]) -> nn.ModuleList:
+        return nn.ModuleList(nn.Linear(*pair) for pair in pairwise(sizes))
 
     def summed(values: torch.Tensor, places: torch.Tensor, n: int) -> torch.Tensor:
         return values.new_zeros(n, values.shape[1]).index_add(0, places, values)
@@ -188,8 +195,9 @@ def _network_class() -> Any:
             self.W_i = nn.Linear(ATOM_WIDTH + BOND_WIDTH, width, bias=False)
             self.W_h = nn.Linear(width, width, bias=False)
             self.W_o = nn.Linear(ATOM_WIDTH + width, width)
-            sizes = [width + n_joined, *[width] * params.layers, n_outputs]
-            self.ffn = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(sizes))
+            behind = [*[width] * params.layers, n_outputs]
+            self.ffn = dense([width + n_joined, *behind])
+            self.plain = dense([width, *behind] if params.descriptors == "both" else [])
             self.dropout = nn.Dropout(params.dropout)
 
         def forward(self, batch: Batch) -> torch.Tensor:
@@ -206,10 +214,17 @@ def _network_class() -> Any:
             arrived = torch.cat([batch.atoms, summed(state, batch.target, n_atoms)], dim=1)
             atoms = self.dropout(self.W_o(arrived).relu())
             vector = summed(atoms, batch.owners, len(batch.sizes)) / self.divisor(batch.sizes)
-            vector = torch.cat([vector, batch.joined], dim=1)
-            for layer in self.ffn[:-1]:
+            inputs = (torch.cat([vector, batch.joined], dim=1), vector)
+            answers = [self.answer(layers, one) for layers, one in zip(self.answers(), inputs, strict=False)]
+            return torch.stack(answers, dim=1)
+
+        def answers(self) -> list[nn.ModuleList]:
+            return [self.ffn, self.plain] if len(self.plain) else [self.ffn]
+
+        def answer(self, layers: nn.ModuleList, vector: torch.Tensor) -> torch.Tensor:
+            for layer in layers[:-1]:
                 vector = self.dropout(layer(vector).relu())
-            return self.ffn[-1](vector)
+            return layers[-1](vector)
 
         def divisor(self, sizes: torch.Tensor) -> Any:
             return sizes if self.aggregation == "mean" else (_NORM if self.aggregation == "norm" else 1.0)
@@ -275,10 +290,14 @@ class GraphPredictor:
         vector = _summing(graphs.owners, len(graphs)) @ vectors
         if self.aggregation != "sum":
             vector = vector / (graphs.n_atoms[:, None] if self.aggregation == "mean" else _NORM)
-        vector = np.concatenate([vector.astype(np.float32), joined], axis=1)
-        last = sum(name.startswith("ffn.") for name in weights) // 2 - 1
+        vector = vector.astype(np.float32)
+        said = self._dense("ffn", np.concatenate([vector, joined], axis=1))
+        return (said + self._dense("plain", vector)) / 2 if "plain.0.weight" in weights else said
+
+    def _dense(self, name: str, vector: np.ndarray) -> np.ndarray:
+        last = sum(one.startswith(f"{name}.") for one in self.weights) // 2 - 1
         for layer in range(last + 1):
-            vector = vector @ weights[f"ffn.{layer}.weight"].T + weights[f"ffn.{layer}.bias"]
+            vector = vector @ self.weights[f"{name}.{layer}.weight"].T + self.weights[f"{name}.{layer}.bias"]
             vector = vector if layer == last else np.maximum(vector, 0.0)
         return vector
 

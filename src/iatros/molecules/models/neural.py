@@ -78,14 +78,19 @@ class Outcome:
     spread: np.ndarray
 
     def loss(self, output: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Mean over what is known of the cross entropy, or squared error, of `output` (rows, k)."""
+        """Mean over what is known of the cross entropy, or squared error, of `output`.
+
+        `output` is (rows, k), or (rows, answers, k) where a network gives several, each of which is to be right.
+        """
         from torch.nn import functional
 
-        labels, known = self.labels[rows], self.known[rows]
+        labels, known, side = self.labels[rows], self.known[rows], self.side[rows]
+        if output.ndim == 3:
+            labels, known, side = (part[:, None].expand_as(output) for part in (labels, known, side))
         if self.binary:
             each = functional.binary_cross_entropy_with_logits(output, labels, reduction="none")
         else:
-            error, side = labels - output, self.side[rows]
+            error = labels - output
             # an answer that lies where the bound says the value is costs nothing
             within = (side * error) < 0
             each = error.masked_fill(within, 0.0) ** 2
