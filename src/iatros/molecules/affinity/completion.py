@@ -17,7 +17,7 @@ from iatros.molecules.affinity.factorisation import Factors, factorise
 from iatros.molecules.affinity.kronecker import solve
 
 SHRINK = 5.0
-"""As many measurements at the mean as each drug and each target is given, before its own mean is believed."""
+"""As many measurements at the mean as a drug or target is given, before its own mean is believed."""
 N_NEAREST = 3
 
 
@@ -28,14 +28,17 @@ class Settings:
     `identity` is added to a drug's or target's kernel with itself: what it has in common with none. Target kernels
     enter to the power of `target_power`. `profile_weight` is the share of the profiles in the second kernel and
     `profile_width` the factor of the squared distance over its mean. `ridge` penalises both.
+    Without `with_offsets` nothing is taken away before the regressions but the mean: right where a drug or a target
+    will be new, for likeness cannot give back an offset that was taken away.
     """
 
     identity: float = 0.1
-    target_power: float = 0.5
+    target_power: float = 0.7
     ridge: float = 0.2
     profile_weight: float = 0.5
     profile_width: float = 1.0
     n_factors: int = 8
+    with_offsets: bool = True
     factor_penalty: float = 4.0
 
 
@@ -154,6 +157,8 @@ def complete(
 ) -> Completion:
     """Learn from `values` (drugs, targets) where `known` is 1.0; similarities are symmetric, 1 on the diagonal."""
     mean, drug_offsets, target_offsets = offsets(values, known)
+    if not settings.with_offsets:
+        drug_offsets, target_offsets = np.zeros_like(drug_offsets), np.zeros_like(target_offsets)
     residual = (values - mean - drug_offsets[:, None] - target_offsets[None, :]) * known
     eye = settings.identity
     of_drugs = drug_similarity + eye * np.eye(len(values))

@@ -81,7 +81,11 @@ class Hybrid:
     ) -> tuple[HybridPredictor, dict[str, Any]]:
         """Regressions of all pairs, and trees that saw each pair only through what others tell of it."""
         known = Known.of(pairs)
-        settings = Settings(ridge=self.params.ridge, profile_weight=self.params.profile_weight)
+        settings = Settings(
+            ridge=self.params.ridge,
+            profile_weight=self.params.profile_weight,
+            with_offsets=newness == "pairs",
+        )
         values, mask = pairs.table()
         sides = cut(pairs, newness, groups, self._folds(pairs, newness, groups), seed)
         with one_blas_thread():

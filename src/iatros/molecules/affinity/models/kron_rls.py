@@ -31,12 +31,12 @@ class KronRlsParams(AffinityParams):
         default=0.1, ge=0, le=10, description="what a drug or target has in common with none, beside 1"
     )
     target_power: float = Field(
-        default=0.5, gt=0, le=4, description="power to which similarities of sequences enter"
+        default=0.7, gt=0, le=4, description="power to which similarities of sequences enter"
     )
 
 
 class KronRls:
-    """Offsets of drugs and targets, and a regression of what is left on the product of their kernels."""
+    """A regression on the product of the kernels; where no side will be new, after offsets of drugs and targets."""
 
     name: ClassVar[str] = "kron-rls"
     Params: ClassVar[type[KronRlsParams]] = KronRlsParams
@@ -53,6 +53,7 @@ class KronRls:
             ridge=self.params.ridge,
             identity=self.params.identity,
             target_power=self.params.target_power,
+            with_offsets=newness == "pairs",
         )
         values, mask = pairs.table()
         with one_blas_thread():
