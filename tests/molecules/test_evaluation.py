@@ -61,6 +61,7 @@ def test_metrics_of_classes_by_hand():
     assert found["brier"].value == pytest.approx((0.01 + 0.16 + 0.65**2 + 0.04 + 0.04) / 5)
     # one hundredth of five compounds is one, and it is active: one of one against two of five
     assert found["enrichment_factor"].value == pytest.approx(2.5)
+    assert found["enrichment_factor"].low >= 0
     assert found["auroc"].n_events == 2
 
 

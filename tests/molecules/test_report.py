@@ -126,6 +126,15 @@ def test_findings_weigh_what_the_numbers_say(results):
         }
     }
     assert any("value of a coin" in one for one in words_of(metrics=coin))
+    for low, high, word in (
+        (0.8, 1.3, "Good"),
+        (-2.0, 3.0, "Note"),
+        (0.2, 0.7, "Watch"),
+        (1.2, 1.9, "Watch"),
+    ):
+        slope = {"value": (low + high) / 2, "low": low, "high": high}
+        metrics = {"held_out": {**base["metrics"]["held_out"], "calibration_slope": slope}}
+        assert any(one.startswith(f"{word}: Calibration slope") for one in words_of(metrics=metrics))
     models = [
         {"name": "svm", "selected": True, "difference_to_baseline": {
             "metric": "rmse", "baseline": "forest", "value": 0.3, "low": 0.1, "high": 0.5}},

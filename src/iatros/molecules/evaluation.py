@@ -195,6 +195,8 @@ class Evaluator:
                 groups=self.assay.groups, n=len(self.assay), n_smaller=fewest,
                 confidence_level=self.confidence_level, label=self._label,
             )  # fmt: skip
+            # An interval even on the metric's own scale can reach below what a factor can be.
+            low = max(low, 0.0) if name == "enrichment_factor" else low
             label = label.replace("one patient", f"one of the {self.noun}")
             answer[name] = Metric(values[name], low, high, n, n_events, label + said)
         return answer

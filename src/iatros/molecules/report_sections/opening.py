@@ -20,6 +20,8 @@ from iatros.molecules.report_sections.words import (
 )
 
 _FEW_GROUPS = 20
+_WIDE_SLOPE = 1.0
+"""Width of an interval of the calibration slope from which it says little."""
 
 
 def question(result: Result) -> str:
@@ -190,6 +192,10 @@ def _calibration(result: Result) -> Finding | None:
         return None
     said = f"Calibration slope {written(result.headline['calibration_slope'], 'calibration_slope')}"
     if span[0] <= 1 <= span[1]:
+        if span[1] - span[0] > _WIDE_SLOPE:
+            return Finding(
+                "Note", "neutral", f"{said}: too few compounds to tell whether it is 1, the ideal."
+            )
         return Finding("Good", "good", f"{said}: its interval holds the ideal, 1.")
     return Finding("Watch", "watch", f"{said}: predictions are too {'extreme' if span[1] < 1 else 'timid'}.")
 
