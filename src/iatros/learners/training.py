@@ -82,6 +82,14 @@ def train_members(
     return Trained(watch.epochs.tolist(), watch.losses.tolist())
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; elsewhere it would be slower than float32."""
+    import torch
+
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
+
+
 @contextmanager
 def one_thread(seed: int) -> Iterator[None]:
     """torch on one thread with its own random state, both as before at the end."""

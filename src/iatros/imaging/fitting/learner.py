@@ -14,6 +14,7 @@ from iatros.imaging.fitting.batches import Batch
 from iatros.imaging.fitting.losses import RowLoss
 from iatros.imaging.fitting.state import numpy_state, optimiser_arrays, restore_optimiser, torch_state
 from iatros.imaging.models.network import ImageNetwork
+from iatros.learners.training import multiplies_bfloat16
 
 _CLIP = 5.0  # only steps that would throw the network far away are shortened
 
@@ -82,12 +83,6 @@ class Learner:
         self.average.network.load_state_dict(torch_state("average", arrays))
         self.average.steps = int(arrays["average_steps"])
         restore_optimiser(self.optimiser, arrays, dict(self.network.named_parameters()))
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself; elsewhere it would be slower than float32."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
 def _layout(network: torch.nn.Module) -> torch.memory_format:

@@ -112,7 +112,7 @@ class Dmpnn:
 
         epochs = epochs_for(len(assay), params.epochs, _EPOCHS)
         course = Course(epochs, params.batch_size, params.learning_rate, params.weight_decay)
-        network = learn(build, _batches(graphs, joined), outcome, course, seed=seed)
+        network = learn(build, _batches(graphs, joined), outcome, course, seed=seed, bfloat16=True)
         predictor = GraphPredictor(
             {name: value.numpy().copy() for name, value in network.state_dict().items()},
             params.depth,

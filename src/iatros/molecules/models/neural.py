@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from iatros.learners.tabular.scorers import sigmoid
-from iatros.learners.training import one_thread
+from iatros.learners.training import multiplies_bfloat16, one_thread
 from iatros.molecules.assay import Assay
 from iatros.molecules.models.featured import check_learnable, outcome_scale
 
@@ -124,11 +124,18 @@ def answers(output: np.ndarray, *, binary: bool, centre: np.ndarray, spread: np.
 
 
 def learn(
-    build: Callable[[], torch.nn.Module], inputs: Inputs, outcome: Outcome, course: Course, *, seed: int
+    build: Callable[[], torch.nn.Module],
+    inputs: Inputs,
+    outcome: Outcome,
+    course: Course,
+    *,
+    seed: int,
+    bfloat16: bool = False,
 ) -> torch.nn.Module:
-    """The network that `build` makes, trained with AdamW; on one thread, so it is the same on every machine.
+    """The network that `build` makes, trained with AdamW on one thread, whatever the number of cores.
 
-    Batches are of equal size: a last one of a few compounds would be all noise.
+    Batches are of equal size: a last one of a few compounds would be all noise. With `bfloat16` matrices are multiplied
+    in it where the processor does so itself, which doubles the speed; weights and loss stay in float32.
     """
     import torch
 
@@ -141,13 +148,16 @@ def learn(
         n = len(outcome.labels)
         n_batches = max(1, math.ceil(n / course.batch_size))
         network.train()
+        mixed = torch.autocast("cpu", torch.bfloat16, enabled=bfloat16 and multiplies_bfloat16())
         step = 0
         for epoch in range(course.epochs):
             for rows in torch.randperm(n, generator=order).tensor_split(n_batches):
                 for group in optimiser.param_groups:
                     group["lr"] = course.learning_rate * course.rate(step, n_batches)
                 optimiser.zero_grad(set_to_none=True)
-                loss: Any = outcome.loss(network(inputs(rows.numpy(), epoch)), rows)
+                with mixed:
+                    output = network(inputs(rows.numpy(), epoch))
+                loss: Any = outcome.loss(output.float(), rows)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_STEP)
                 optimiser.step()
