@@ -14,8 +14,6 @@ import numpy as np
 from pydantic import Field
 
 from iatros.core.arrays import pack_arrays, unpack_arrays
-from iatros.learners.compounds.compounds import Compounds
-from iatros.learners.compounds.fingerprints import Fingerprint
 from iatros.learners.export_lightgbm import lightgbm_to_onnx
 from iatros.learners.proteins.features import describe
 from iatros.learners.tabular.predictor import assert_equal
@@ -30,7 +28,6 @@ from iatros.molecules.affinity.splits import Sides, cut
 
 _ARRAYS = "arrays.safetensors"
 _TREES = "trees.onnx"
-_DESCRIPTORS = Fingerprint("descriptors")
 _BLOCK = 20_000  # pairs described at once
 N_AXES = 12
 
@@ -157,8 +154,9 @@ class What:
     """What a drug and a target are, in numbers that are the same for every pair of theirs.
 
     Of a side that will be known they are places along the axes (known, k) of its similarities (kernel principal
-    components), of a side that will be new, where there are no axes, descriptors or the sequence's composition: places
-    of new ones are drawn towards the middle, so that trees would learn from other numbers than they are asked with.
+    components). Places of new ones are drawn towards the middle, so trees would learn from other numbers than they are
+    asked with: a new target is described by its composition, and of a new drug there is what its likes tell. (RDKit's
+    descriptors let trees learn the few drugs of DAVIS by heart: new ones were then predicted worse.)
     """
 
     drug_axes: np.ndarray | None
@@ -176,14 +174,13 @@ class What:
         self, told: np.ndarray, asked: Asked, pairs: Pairs, drug: np.ndarray, target: np.ndarray
     ) -> np.ndarray:
         """What the table tells of each pair (n, p), and what its drug and target are beside it."""
-        if self.drug_axes is None:
-            of_drugs = Compounds(pairs.smiles).matrix([_DESCRIPTORS])
-        else:
-            of_drugs = asked.of_drugs @ self.drug_axes
+        parts = [told]
+        if self.drug_axes is not None:
+            parts.append((asked.of_drugs @ self.drug_axes)[drug])
         of_targets = (
             describe(pairs.sequences) if self.target_axes is None else asked.of_targets @ self.target_axes
         )
-        return np.hstack([told, of_drugs[drug], of_targets[target]])
+        return np.hstack([*parts, of_targets[target]])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The axes that there are."""
