@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from iatros.app import Means, execute, finish
+from iatros.app.domains import load_domain
+from iatros.app.outputs import default_bundle
 from iatros.core.bundle import open_bundle
+from iatros.core.domain import load
 from iatros.core.errors import ConflictError, RequestError, StorageError, TableError, UnknownNameError
 from iatros.core.progress import SilentProgress
 from iatros.core.runs import home_folder, read_runs
@@ -114,6 +117,19 @@ def test_the_default_bundle_is_named_by_its_input(clinic, ages, bundle, tmp_path
     assert again["bundle"] == "mean-recalibrate"
     rows = execute("clinic", "train", clinic.TrainRequest(table=[{"age": 1}], outcome="age"))
     assert rows["bundle"] == "table-bundle"
+
+
+@pytest.mark.parametrize(
+    ("domain", "fields"),
+    [
+        ("risk", {"table": "study/heart.v2.csv", "outcome": "num"}),
+        ("imaging", {"images": "study/heart.v2.csv"}),
+        ("molecules", {"compounds": "study/heart.v2.csv", "outcome": "IC50"}),
+    ],
+)
+def test_the_default_bundle_of_every_domain_is_named_by_its_input(domain, fields):
+    action = load_domain(domain).action("train")
+    assert default_bundle(action, load(action.request)(**fields)) == Path("heart-bundle")
 
 
 def test_a_table_is_written_where_one_is_asked_for(clinic, ages, bundle, tmp_path):

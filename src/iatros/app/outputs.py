@@ -44,7 +44,7 @@ def destination(action: Action, request: Request, out: Path | str | None, *, ove
 
 
 def default_bundle(action: Action, request: Request) -> Path:
-    """The folder of a new bundle: `<table>-bundle`, or `<bundle>-<action>` where it comes from another bundle.
+    """The folder of a new bundle: `<input>-bundle`, or `<bundle>-<action>` where it comes from another bundle.
 
     It lies in the working directory: `heart.csv` makes `heart-bundle`, recalibrating that one makes
     `heart-bundle-recalibrate`, and a DataFrame makes `table-bundle`.
@@ -52,7 +52,9 @@ def default_bundle(action: Action, request: Request) -> Path:
     if action.needs_model:
         parent = getattr(request, "model", None)
         return Path(f"{Path(parent).resolve().name if parent else 'bundle'}-{action.name}")
-    source = getattr(request, "images", getattr(request, "table", None))
+    source = next(
+        (getattr(request, name) for name in ("images", "table", "compounds") if hasattr(request, name)), None
+    )
     stem = source.resolve().name.split(".")[0] if isinstance(source, Path) else "table"
     return Path(f"{re.sub(r'[^A-Za-z0-9_-]+', '-', stem).strip('-') or 'table'}-bundle")
 
