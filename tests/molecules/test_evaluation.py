@@ -55,6 +55,18 @@ def test_metrics_of_numbers_by_hand():
     assert "relative_rmse" not in found
 
 
+def test_predicted_values_tell_active_compounds():
+    y, predicted = np.array([4.0, 5.0, 6.3, 7.0, 6.0]), np.array([4.4, 6.5, 6.1, 8.0, 5.0])
+    evaluator = Evaluator(assay(y), 0.95, 0, active_from=6.3)
+    found = evaluator.overall(evaluator.judge(predicted[:, None]))
+    # of six pairs of an active and an inactive compound one is in the wrong order
+    assert found["auroc"].value == pytest.approx(5 / 6)
+    assert found["enrichment_factor"].value == pytest.approx(5 / 2)
+    assert "auroc" not in overall(assay(y), predicted)
+    none = Evaluator(assay(y), 0.95, 0, active_from=9.0)
+    assert none.overall(none.judge(predicted[:, None]))["auroc"].interval == "not defined: no variation"
+
+
 def test_metrics_of_classes_by_hand():
     found = overall(assay([0, 0, 1, 1, 0]), [0.1, 0.4, 0.35, 0.8, 0.2])
     assert found["auroc"].value == pytest.approx(5 / 6)

@@ -23,10 +23,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "continuous": (
         "rmse", "mae", "r2", "pearson", "spearman", "concordance_index", "bias", "calibration_slope",
-        "calibration_intercept",
+        "calibration_intercept", "auroc", "enrichment_factor", "bedroc",
     ),
 }  # fmt: skip
-"""The metrics of each task; the first decides between models."""
+"""The metrics of each task; the first decides between models. Of numbers, the last three tell active compounds."""
 RELATIVE = "relative_rmse"
 """RMSE over the spread of the measured values: what can be averaged over endpoints in different units."""
 N_BOOTSTRAP = 500
@@ -88,13 +88,16 @@ Judgement = tuple[Part | None, ...]
 class Evaluator:
     """Metrics of predictions (n, k) for one assay, all in the same resamples of whole groups.
 
-    `noun` is what a group is called in the words of an interval: scaffolds, clusters or compounds.
+    `noun` is what a group is called in the words of an interval: scaffolds, clusters or compounds. Where values are
+    predicted, `active_from` is the value from which a compound counts as active: then AUROC, enrichment and BEDROC of
+    the predicted values are told as well.
     """
 
     assay: Assay
     confidence_level: float
     seed: int
     noun: str = "scaffolds"
+    active_from: float | None = None
 
     def judge(self, prediction: np.ndarray) -> Judgement:
         """Every metric of `prediction` (n, k), by endpoint; None for one that cannot be judged."""
@@ -145,7 +148,8 @@ class Evaluator:
             return None
         target = self.assay.endpoints[column]
         point, drawn = (
-            _functions(self.assay, column, rows, prediction, max_points=limit) for limit in (None, MAX_POINTS)
+            _functions(self.assay, column, rows, prediction, max_points=limit, active_from=self.active_from)
+            for limit in (None, MAX_POINTS)
         )
         values = {name: float(found[0]) for name, found in point(np.ones((1, len(self.assay)))).items()}
         blocks = [drawn(weights) for weights in self._weights]
@@ -206,7 +210,13 @@ class Evaluator:
 
 
 def _functions(
-    assay: Assay, column: int, rows: np.ndarray, prediction: np.ndarray, *, max_points: int | None
+    assay: Assay,
+    column: int,
+    rows: np.ndarray,
+    prediction: np.ndarray,
+    *,
+    max_points: int | None,
+    active_from: float | None,
 ) -> Function:
     """The metrics of one endpoint as a function of weights (b, n) of all compounds."""
     target = assay.endpoints[column]
@@ -223,14 +233,29 @@ def _functions(
     judged = metric_function(target, y, prediction[rows])
     known = np.flatnonzero(assay.measured[:, column])
     concordance = Concordance(assay.y[known, column], prediction[known], assay.bound[known, column])
+    active = _of_actives(y, prediction[rows], active_from)
 
     def of_numbers(weights: np.ndarray) -> dict[str, np.ndarray]:
         found = {**judged(weights[:, rows]), "concordance_index": concordance(weights[:, known])}
         with np.errstate(invalid="ignore"):
             relative = np.sqrt(np.maximum(1.0 - found["r2"], 0.0))
-        return _named(target, {**found, RELATIVE: relative})
+        return _named(target, {**found, RELATIVE: relative, **active(weights[:, rows])})
 
     return _where_drawn(of_numbers, rows)
+
+
+def _of_actives(y: np.ndarray, prediction: np.ndarray, active_from: float | None) -> Function:
+    """How predicted values (n,) tell compounds of at least `active_from` from others; nothing where it is None."""
+    if active_from is None:
+        return lambda _: {}
+    labels = (y >= active_from).astype(int)
+    if len(np.unique(labels)) < 2:
+        return lambda weights: {
+            name: np.full(len(weights), NAN) for name in ("auroc", "enrichment_factor", "bedroc")
+        }
+    # the concordance of two classes is the area under the ROC curve
+    ranked, early = Concordance(labels.astype(float), prediction), EarlyRecognition(labels, prediction)
+    return lambda weights: {"auroc": ranked(weights), **early(weights)}
 
 
 def _where_drawn(function: Function, rows: np.ndarray) -> Function:

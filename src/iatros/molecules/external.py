@@ -83,7 +83,7 @@ def _judge(
 ) -> dict[str, Any]:
     # Columns may be called otherwise here; the answers are about the model's endpoints.
     assay = replace(assay, endpoints=model.endpoints)
-    evaluator = Evaluator(assay, request.confidence_level, request.seed, _NOUN)
+    evaluator = Evaluator(assay, request.confidence_level, request.seed, _NOUN, request.active_from)
     judged = evaluator.judge(answers.value)
     chosen = bundle.manifest["chosen_thresholds"]
     cuts = tuple(

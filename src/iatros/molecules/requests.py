@@ -20,6 +20,10 @@ StructureRef = Annotated[str, PlainSerializer(lambda _: "one structure")]
 Unit = Literal["M", "mM", "uM", "nM", "pM", "p", "none", "class"]
 Validation = Literal["random", "scaffold", "scaffold-deterministic", "cluster", "time", "given"]
 Parameters = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
+_ACTIVE_FROM = (
+    "the value from which a compound counts as active, such as 6.3 of a pIC50: how well predicted values tell active "
+    "compounds is then told as well (AUROC, enrichment, BEDROC)"
+)
 
 
 class _ReadsCompounds(Request):
@@ -129,6 +133,7 @@ class TrainRequest(_ReadsCompounds):
     task: Literal["auto", "binary", "continuous"] = Field(
         "auto", description="kind of outcome; auto reads it off the columns"
     )
+    active_from: float | None = Field(None, description=_ACTIVE_FROM)
     relation: str | None = Field(
         None, description="the column that holds =, > or < for each measurement; otherwise read off its cell"
     )
@@ -223,6 +228,8 @@ class TrainRequest(_ReadsCompounds):
             raise ValueError(f"validation {self.validation} holds one side out, so folds has no meaning")
         if self.positive is not None and self.task == "continuous":
             raise ValueError("positive makes classes of the outcome, so task cannot be continuous")
+        if self.active_from is not None and (self.positive is not None or self.task == "binary"):
+            raise ValueError("active_from judges predicted values, and classes are to be predicted here")
         return self
 
 
@@ -268,6 +275,7 @@ class EvaluateRequest(_UsesModel):
     unit: Literal["M", "mM", "uM", "nM", "pM", "p", "none"] | None = Field(
         None, description="the unit of all measurements; as in training where neither is given"
     )
+    active_from: float | None = Field(None, description=_ACTIVE_FROM)
     confidence_level: float = Field(0.95, gt=0.5, lt=1.0, description="of the intervals of metrics")
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
 

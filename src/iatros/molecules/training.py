@@ -110,7 +110,7 @@ def _result(
         )
         groups = groups_of(assay.compounds, grouping) if same is None else same
         tested = cohort.assay(groups).take(judged.rows)
-        evaluator = Evaluator(tested, request.confidence_level, request.seed, noun)
+        evaluator = Evaluator(tested, request.confidence_level, request.seed, noun, request.active_from)
         whole = evaluator.judge(judged.value)
         models = beside_each_other(evaluator, validated)
         shown = evidence.by_endpoint(
