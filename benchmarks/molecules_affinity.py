@@ -20,6 +20,7 @@ from typing import Any, get_args
 import numpy as np
 
 from benchmarks import data
+from benchmarks.results import Line
 from iatros.core.context import Context
 from iatros.learners.proteins.sequences import clean
 from iatros.molecules.affinity.estimator import Newness
@@ -143,6 +144,61 @@ def _document(pairs: Pairs, judged: Judged, baseline: Judged, seconds: float) ->
         "kron_rls": shown(baseline),
         "difference": difference(pairs, judged, baseline),
     }
+
+
+def official_lines(
+    name: str, asked: tuple[float, float], models: tuple[str, ...]
+) -> tuple[list[Line], dict[str, Any]]:
+    """The official test fold: the first of `models` is to reach the MSE and the concordance, the others are shown."""
+    lines, detail = [], {}
+    for model in models:
+        found = detail[model] = official(name, model, {})
+        data_said = f"{name.upper()}, official test fold, {found['n']:,} pairs"
+        command = f"python -m benchmarks.molecules_affinity {name} {model} official"
+        for metric, limit, better in (
+            ("mse", asked[0], "at most"),
+            ("concordance_index", asked[1], "at least"),
+        ):
+            value = found["model"]["all"][metric]
+            reached = value["value"] <= limit if better == "at most" else value["value"] >= limit
+            first = model == models[0]
+            lines.append(
+                Line(f"{metric.replace('_', ' ')}, {model}", data_said, f"{better} {limit:g}" if first else "shown",
+                     _shown(found, metric), bool(reached) or not first, command,
+                     f"fit and predict {found['seconds']:.0f} s" if metric == "mse" else "")
+            )  # fmt: skip
+    return lines, detail
+
+
+def new_lines(name: str, asked: dict[Newness, float], model: str) -> tuple[list[Line], dict[str, Any]]:
+    """Targets or drugs that no training pair has, five folds, beside KronRLS on the same folds."""
+    lines, detail = [], {}
+    for newness, limit in asked.items():
+        found = detail[newness] = hard(name, model, {}, newness)
+        value, gap = (
+            found["model"]["all"]["concordance_index"]["value"],
+            found["difference"]["concordance_index"],
+        )
+        lines.append(
+            Line(f"concordance index, {model}, {newness}",
+                 f"{name.upper()}, {found['n']:,} pairs, {found['n_groups']} groups of targets", f"at least {limit:g}",
+                 f"{_shown(found, 'concordance_index')}; less KronRLS {gap['value']:+.3f} "
+                 f"[{gap['low']:+.3f}, {gap['high']:+.3f}]",
+                 value >= limit, f"python -m benchmarks.molecules_affinity {name} {model} {newness}")
+        )  # fmt: skip
+    return lines, detail
+
+
+def _shown(found: dict[str, Any], metric: str) -> str:
+    """The value with its interval, that of KronRLS, and both without pairs that are only known as a bound."""
+
+    def said(one: dict[str, Any]) -> str:
+        return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+
+    text = f"{said(found['model']['all'][metric])} (KronRLS {found['kron_rls']['all'][metric]['value']:.3f})"
+    if "uncensored" in found["model"]:
+        text += f"; without the {found['share_censored']:.1%} censored {said(found['model']['uncensored'][metric])}"
+    return text
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -22,7 +23,7 @@ from rdkit import Chem, rdBase
 
 from benchmarks.data import SHARED
 from benchmarks.measuring import iatros
-from benchmarks.results import Line
+from benchmarks.results import Line, stored_details
 from iatros.core.splits import bootstrap_rows, task_seed
 from iatros.learners.compounds.compounds import Compounds
 from iatros.learners.compounds.fingerprints import Fingerprint
@@ -49,19 +50,22 @@ def _all_but(file: str, *others: str) -> tuple[str, ...]:
     return tuple(name for name in names if name not in others)
 
 
+SETS = ("freesolv", "esol", "bace", "bbbp", "lipophilicity", "clintox", "sider", "tox21")
+
+
 def assays() -> dict[str, Assay]:
-    """The sets by name; the small ones first."""
+    """The sets by the names of their parts; the small ones first."""
     return {
-        "FreeSolv": Assay("SAMPL.csv", "smiles", ("expt",), 2.2),
-        "ESOL": Assay(
+        "freesolv": Assay("SAMPL.csv", "smiles", ("expt",), 2.2),
+        "esol": Assay(
             "delaney-processed.csv", "smiles", ("measured log solubility in mols per litre",), 0.91
         ),
-        "BACE": Assay("bace.csv", "mol", ("Class",), 0.845),
-        "BBBP": Assay("BBBP.csv", "smiles", ("BBBP",), 0.746),
-        "Lipophilicity": Assay("Lipophilicity.csv", "smiles", ("exp",), 0.668),
-        "ClinTox": Assay("clintox.csv", "smiles", ("FDA_APPROVED", "CT_TOX")),
-        "SIDER": Assay("sider.csv", "smiles", _all_but("sider.csv", "smiles")),
-        "Tox21": Assay("tox21.csv", "smiles", _all_but("tox21.csv", "smiles", "mol_id")),
+        "bace": Assay("bace.csv", "mol", ("Class",), 0.845),
+        "bbbp": Assay("BBBP.csv", "smiles", ("BBBP",), 0.746),
+        "lipophilicity": Assay("Lipophilicity.csv", "smiles", ("exp",), 0.668),
+        "clintox": Assay("clintox.csv", "smiles", ("FDA_APPROVED", "CT_TOX")),
+        "sider": Assay("sider.csv", "smiles", _all_but("sider.csv", "smiles")),
+        "tox21": Assay("tox21.csv", "smiles", _all_but("tox21.csv", "smiles", "mol_id")),
     }
 
 
@@ -197,27 +201,33 @@ def _forest(cut: Sides) -> Predicted:
 
 
 def _chemprop(cut: Sides, folder: Path) -> Predicted:
-    program = Path(sys.executable).with_name("chemprop")
-    found, slowest, command = [], 0.0, ""
-    for seed in range(SEEDS):
-        train = [
-            str(program), "train", "--data-path", "development.csv", "--smiles-columns", "smiles",
-            "--task-type", "regression" if cut.continuous else "classification", "--split-sizes", "0.9", "0.1", "0.0",
-            "--pytorch-seed", str(seed), "--data-seed", str(seed), "--output-dir", f"chemprop-{seed}", "-q",
-        ]  # fmt: skip
-        predict = [
-            str(program), "predict", "--test-path", "test.csv", "--smiles-columns", "smiles", "--model-paths",
-            f"chemprop-{seed}", "--preds-path", f"chemprop-{seed}.csv", "-q",
-        ]  # fmt: skip
-        started = time.perf_counter()
-        for one in (train, predict):
-            subprocess.run(
-                one, cwd=folder, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-            )
-        slowest = max(slowest, time.perf_counter() - started)
-        found.append(pl.read_csv(folder / f"chemprop-{seed}.csv").select(cut.names).to_numpy().astype(float))
-        command = command or "chemprop " + " ".join(train[1:])
-    return Predicted(found, slowest, command)
+    """chemprop's own command with its defaults, a seed on each core."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(lambda seed: _chemprop_of(cut, folder, seed), range(SEEDS)))
+    return Predicted([one for one, _, _ in found], max(seconds for _, seconds, _ in found), found[0][2])
+
+
+def _chemprop_of(cut: Sides, folder: Path, seed: int) -> tuple[np.ndarray, float, str]:
+    train = [
+        "train", "--data-path", "development.csv", "--smiles-columns", "smiles",
+        "--task-type", "regression" if cut.continuous else "classification", "--split-sizes", "0.9", "0.1", "0.0",
+        "--pytorch-seed", str(seed), "--data-seed", str(seed), "--output-dir", f"chemprop-{seed}", "-q",
+    ]  # fmt: skip
+    predict = [
+        "predict", "--test-path", "test.csv", "--smiles-columns", "smiles", "--model-paths", f"chemprop-{seed}",
+        "--preds-path", f"chemprop-{seed}.csv", "-q",
+    ]  # fmt: skip
+    program, started = str(Path(sys.executable).with_name("chemprop")), time.perf_counter()
+    for one in (train, predict):
+        subprocess.run(
+            [program, *one],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    answers = pl.read_csv(folder / f"chemprop-{seed}.csv").select(cut.names).to_numpy().astype(float)
+    return answers, time.perf_counter() - started, "chemprop " + " ".join(train)
 
 
 def _read(answers: list[dict[str, Any]], cut: Sides) -> np.ndarray:
@@ -226,26 +236,31 @@ def _read(answers: list[dict[str, Any]], cut: Sides) -> np.ndarray:
     return np.array([[answer[name] for name in names] for answer in answers], dtype=float)
 
 
-def part(names: tuple[str, ...], folder: Path) -> tuple[list[Line], dict[str, Any]]:
-    """The lines of some sets: each beside its rivals, and the mean rank over all of them."""
-    lines, detail, ranks = [], {}, []
-    for name in names:
-        (folder / name).mkdir()
-        found = compare(name, folder / name)
-        of_set, numbers = _lines(name, found)
-        lines += of_set
-        detail[name] = numbers
-        ranks.append(
-            _ranks({model: numbers[model]["score"] for model in ("iatros", *RIVALS)}, found["cut"].continuous)
+def part(name: str, folder: Path) -> tuple[list[Line], dict[str, Any]]:
+    """The lines of one set: iatros, and its difference from each rival."""
+    (folder / name).mkdir()
+    return _lines(name, compare(name, folder / name))
+
+
+def ranks(_: Path) -> tuple[list[Line], dict[str, Any]]:
+    """The mean rank over the sets that were measured so far, of which the results tell."""
+    measured = stored_details("molecules-activity")
+    of_sets = {
+        name: _ranks(
+            {model: measured[name][model]["score"] for model in ("iatros", *RIVALS)},
+            measured[name]["continuous"],
         )
-        print(f"  {name}: {numbers}", flush=True)
-    mean_rank = {model: mean(rank[model] for rank in ranks) for model in ranks[0]}
-    lines.append(
-        Line("mean rank of iatros, forest and chemprop (1 is best)", "MoleculeNet: " + ", ".join(names),
-             "iatros below both", ", ".join(f"{model} {rank:.2f}" for model, rank in mean_rank.items()),
-             mean_rank["iatros"] < min(mean_rank[model] for model in RIVALS), "")
+        for name in assays()
+        if name in measured
+    }
+    means = {model: mean(one[model] for one in of_sets.values()) for model in ("iatros", *RIVALS)}
+    line = Line(
+        "mean rank of iatros, forest and chemprop (1 is best)", "MoleculeNet: " + ", ".join(of_sets),
+        "iatros below both",
+        ", ".join(f"{model} {rank:.2f}" for model, rank in means.items()),
+        means["iatros"] < min(means[model] for model in RIVALS), "python -m benchmarks.run molecules-activity ranks",
     )  # fmt: skip
-    return lines, detail
+    return [line], of_sets
 
 
 def _lines(name: str, found: dict[str, Any]) -> tuple[list[Line], dict[str, Any]]:
@@ -257,7 +272,7 @@ def _lines(name: str, found: dict[str, Any]) -> tuple[list[Line], dict[str, Any]
         model: {"score": found[model].score(cut), "seeds": [cut.score(one) for one in found[model].of_seeds],
                 "seconds": found[model].seconds}
         for model in ("iatros", *RIVALS)
-    }  # fmt: skip
+    } | {"continuous": cut.continuous}  # fmt: skip
     drawn = np.array(
         [[found[model].score(cut, rows) for model in ("iatros", *RIVALS)] for rows in _resamples(cut)]
     )

@@ -38,6 +38,13 @@ def save(case: str, part: str, lines: list[Line], detail: dict[str, Any]) -> Non
     PAGE.write_text(_page())
 
 
+def stored_details(case: str) -> dict[str, Any]:
+    """The numbers of each part of a case that has been measured, by the name of the part."""
+    path = FOLDER / f"{case}.json"
+    parts = json.loads(path.read_text())["parts"] if path.exists() else {}
+    return {name: part["detail"] for name, part in parts.items()}
+
+
 def _machine() -> dict[str, str]:
     names = ("numpy", "scikit-learn", "lightgbm", "torch", "onnxruntime", "polars")
     versions = {name: metadata.version(name) for name in names}
