@@ -243,7 +243,7 @@ class EnsembleParams(CompoundParams):
     """Parameters of the ensemble; a member is set by its own name, such as `boosting.rounds=200`."""
 
     members: tuple[str, ...] = Field(
-        default=("boosting", "dmpnn"), min_length=1, description="models that are combined"
+        default=("boosting", "dmpnn", "svm"), min_length=1, description="models that are combined"
     )
     n_folds: int = Field(
         default=5, ge=2, le=20, description="fits of each member, and folds behind the weights"
