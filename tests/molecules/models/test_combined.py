@@ -204,7 +204,7 @@ def test_members_that_cannot_be_combined_are_refused(members: tuple[str, ...], w
 
 
 def test_parameters_reach_a_member_by_its_own_name() -> None:
-    assert EnsembleParams().members == ("boosting", "dmpnn")
+    assert EnsembleParams().members == ("boosting", "dmpnn", "svm")
     params = parse_overrides("ensemble", ["ensemble.members=forest,svm", "forest.n_estimators=20"], MODELS)
     assert params == EnsembleParams(members=("forest", "svm"), member_params={"forest": {"n_estimators": 20}})
     with pytest.raises(ValueError, match="svm is set but is no member"):
