@@ -314,8 +314,12 @@ def _cohort(
         {"n_lines": lines.n_lines, **found.counts, **lines.refusals.document(), **_changes(lines.identified)},
         (
             {"step": "lines read", "n_rows": lines.n_lines},
-            {"step": "lines that can be used", "n_rows": n_used},
-            {"step": "compounds with a value", "n_rows": len(found.y)},
+            {"step": "lines that can be used", "n_rows": n_used, "less": "refused"},
+            {
+                "step": "compounds with a value",
+                "n_rows": len(found.y),
+                "less": "compounds named again, or without a value",
+            },
         ),
         (*lines.notes, *_notes(found, targets, wanted, lines.refusals)),
         lines.source,

@@ -46,7 +46,11 @@ def _flow(result: Result) -> Block:
     drawn, before = [], None
     for step in steps:
         n = step.get("n_rows")
-        lost = () if before is None or before == n else (f"Fewer: {count(before - n)}",)
+        lost = (
+            ()
+            if before is None or before == n
+            else (f"{capital(str(step.get('less', 'fewer')))}: {count(before - n)}",)
+        )
         drawn.append(FlowStep(capital(str(step.get("step", ""))), (count(n),), lost))
         before = n
     sides = {name: side for name, side in result.mapping("splits").items() if isinstance(side, Mapping)}
