@@ -8,6 +8,7 @@ CASE ?= risk-tables
 DEMO := demo-output
 BREAST := $(DEMO)/data/breast-cancer/breast-cancer.csv
 RADIOGRAPHS := $(DEMO)/data/simulated-radiographs/manifest.csv
+SOLUBILITY := $(DEMO)/data/solubility/solubility.csv
 
 .PHONY: setup demo check test test-slow bench docs pages serve clean
 
@@ -32,6 +33,14 @@ demo: setup
 		--param resnet.stem=half --epochs 20 --batch-size 32 \
 		--out $(DEMO)/radiographs-bundle --overwrite
 	@$(BIN)/iatros imaging explain $(DEMO)/radiographs-bundle $(RADIOGRAPHS) --most 8 --out $(DEMO)/heat-maps --overwrite
+	@IATROS_DATA=$(DEMO)/data $(BIN)/iatros data get solubility
+	@$(BIN)/iatros molecules train $(SOLUBILITY) --outcome logS --model boosting,forest \
+		--out $(DEMO)/solubility-bundle --overwrite
+	@printf '%s\n' 'CC(=O)Nc1ccc(O)cc1 paracetamol' 'CN1CCC[C@H]1c1cccnc1 nicotine' \
+		'C1N2CN3CN1CN(C2)C3 methenamine' > $(DEMO)/three-compounds.smi
+	@$(BIN)/iatros molecules predict $(DEMO)/solubility-bundle $(DEMO)/three-compounds.smi
+	@$(BIN)/iatros molecules explain $(DEMO)/solubility-bundle $(DEMO)/three-compounds.smi --most 1 \
+		--out $(DEMO)/atom-maps --overwrite
 
 check: setup
 	$(BIN)/ruff check .
