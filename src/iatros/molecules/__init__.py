@@ -1,14 +1,14 @@
 """Molecules: which compound acts on which target, and what should be made next?"""
 
 from iatros.core.domain import Action, Domain
-from iatros.molecules.models import MODELS
+from iatros.molecules.models import EVERY_MODEL
 
 DOMAIN = Domain(
     name="molecules",
     question="Which compound acts on which target, and what should be made next?",
     record="one compound",
     sources=("smiles", "table", "sdf", "parquet", "frame", "inline"),
-    models=MODELS,
+    models=EVERY_MODEL,
     actions=(
         Action(
             "curate",

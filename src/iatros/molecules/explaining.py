@@ -28,6 +28,7 @@ from iatros.molecules.depicting import draw_contributions
 from iatros.molecules.explanation_page import explanation_page
 from iatros.molecules.models.estimator import CompoundPredictor
 from iatros.molecules.prediction import naming, read_compounds
+from iatros.molecules.questions import refuse_pairs
 from iatros.molecules.requests import ExplainRequest, PredictRequest
 from iatros.molecules.scoring import ActivityModel
 
@@ -47,6 +48,7 @@ def explain(request: ExplainRequest, context: Context) -> Produced:
     lacks, TableError where no line holds a compound.
     """
     bundle = open_bundle(request.model)
+    refuse_pairs(bundle, "what single atoms contribute to that cannot be told")
     model = ActivityModel.from_bundle(bundle)
     column = _column(model, request.endpoint)
     with context.progress.step("reading the compounds"):
@@ -57,6 +59,9 @@ def explain(request: ExplainRequest, context: Context) -> Produced:
                 compounds=request.compounds,
                 smiles=request.smiles,
                 identifier=request.identifier,
+                protein=None,
+                target=None,
+                fasta=None,
                 abstain=False,
             ),
             context,

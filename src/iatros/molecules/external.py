@@ -16,6 +16,7 @@ from iatros.molecules.assay import Assay
 from iatros.molecules.cohort import Cohort, Reading, open_cohort
 from iatros.molecules.evaluation import Evaluator, documents
 from iatros.molecules.prediction import naming
+from iatros.molecules.questions import is_of_pairs, refuse_proteins
 from iatros.molecules.report import build
 from iatros.molecules.requests import EvaluateRequest
 from iatros.molecules.scoring import ActivityModel, Answers
@@ -29,6 +30,11 @@ _NOUN = "scaffolds"
 def evaluate(request: EvaluateRequest, context: Context) -> Produced:
     """Metrics, calibration, coverage, thresholds and domain of a bundle on compounds with known measurements."""
     bundle = open_bundle(request.model)
+    if is_of_pairs(bundle):
+        from iatros.molecules.affinity.requested import evaluate_pairs
+
+        return evaluate_pairs(bundle, request, context)
+    refuse_proteins(bundle, request)
     model = ActivityModel.from_bundle(bundle)
     with context.progress.step("reading the compounds"):
         cohort = open_cohort(request.compounds, _reading(request, bundle, model), context)

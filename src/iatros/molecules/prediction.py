@@ -13,6 +13,7 @@ from iatros.core.bundle import Bundle, open_bundle
 from iatros.core.context import Context, Produced
 from iatros.core.errors import MissingExtraError, TableError
 from iatros.learners.compounds.compounds import Compounds
+from iatros.molecules.questions import is_of_pairs, refuse_proteins
 from iatros.molecules.requests import PredictRequest
 from iatros.molecules.scoring import ActivityModel, Answers
 from iatros.molecules.sources import open_compounds
@@ -45,6 +46,11 @@ def predict(request: PredictRequest, context: Context) -> Produced:
     begin with the name of theirs.
     """
     bundle = open_bundle(request.model)
+    if is_of_pairs(bundle):
+        from iatros.molecules.affinity.requested import predict_pairs
+
+        return predict_pairs(bundle, request, context)
+    refuse_proteins(bundle, request)
     model = ActivityModel.from_bundle(bundle)
     with context.progress.step("reading the compounds"):
         asked = read_compounds(bundle, request, context)

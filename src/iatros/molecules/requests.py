@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic.config import JsonDict
@@ -18,7 +19,11 @@ ALERTS = ("pains", "brenk", "nih", "moses")
 StructureRef = Annotated[str, PlainSerializer(lambda _: "one structure")]
 """SMILES or InChI. Serialises to words without it: structures can be secret, and requests are logged."""
 Unit = Literal["M", "mM", "uM", "nM", "pM", "p", "none", "class"]
-Validation = Literal["random", "scaffold", "scaffold-deterministic", "cluster", "time", "given"]
+FileRef = Annotated[Path, PlainSerializer(lambda path: {"file": path.name})]
+"""A file beside the compounds. Serialises to its name: never a path of this machine, and never one over HTTP."""
+_OfCompounds = Literal["random", "scaffold", "scaffold-deterministic", "cluster", "time", "given"]
+_OfPairs = Literal["pairs", "leave-drug", "leave-target", "leave-both"]
+Validation = Literal[_OfCompounds, _OfPairs]
 Parameters = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
 _ACTIVE_FROM = (
     "the value from which a compound counts as active, such as 6.3 of a pIC50: how well predicted values tell active "
@@ -37,6 +42,24 @@ class _ReadsCompounds(Request):
     identifier: str | None = Field(
         None,
         description="the column (SDF: data field) that names the compound; where not given, one whose name says so",
+    )
+
+
+class _ReadsProteins(Request):
+    """Fields of every request that may be about pairs of a compound and a protein."""
+
+    protein: str | None = Field(
+        None,
+        description="the column with the protein of each pair, as a sequence, or with fasta as the name of its record; "
+        "asks for affinities: how strongly each compound binds its protein",
+    )
+    target: str | None = Field(
+        None,
+        description="the column that names the target of each pair, where targets differ by more than their sequence",
+    )
+    fasta: FileRef | None = Field(
+        None,
+        description="a FASTA file with the sequences, plain or gzip, whose records the column protein names",
     )
 
 
@@ -114,11 +137,12 @@ class CurateRequest(_ReadsCompounds, _ReadsMeasurements):
         return self
 
 
-class TrainRequest(_ReadsCompounds):
+class TrainRequest(_ReadsProteins, _ReadsCompounds):
     """Learn from measured compounds how another compound will do, and show how far it can be trusted.
 
     One endpoint or several at once, of classes or of numbers; not every compound needs a value of each. Structures
-    are standardised and repeated measurements reconciled as in curate.
+    are standardised and repeated measurements reconciled as in curate. With a column of proteins the affinity of
+    pairs is learned.
     """
 
     outcome: Names = Field(
@@ -156,18 +180,30 @@ class TrainRequest(_ReadsCompounds):
         False, description="replace each structure by its canonical tautomer (ten times slower)"
     )
     model: Names = Field(
-        ("ensemble",),
-        description="models to train (comma separated, or all); the best on compounds it has not seen is kept",
+        None,  # type: ignore[arg-type]  # filled before it is read
+        description="models to train (comma separated, or all of the question); the best on compounds or pairs that it "
+        "has not seen is kept. Where not given ensemble, and with protein dti-hybrid",
     )
     param: Parameters = Field((), description="a model parameter, as MODEL.NAME=VALUE; may be repeated")
     validation: Validation = Field(
-        "scaffold",
+        None,  # type: ignore[arg-type]  # filled before it is read
         description="what is kept apart from the compounds that are learned from: scaffolds (scaffold: balanced, "
         "scaffold-deterministic: the rarest are held out), clusters of similar compounds, the latest compounds, the "
-        "side that the file names, or only the compound itself (random)",
+        "side that the file names, or only the compound itself (random). With protein: targets and those like them, "
+        "drugs, both, or only the pair itself (pairs). Where not given scaffold, and with protein leave-target",
+    )
+    same_group: float = Field(
+        0.6,
+        gt=0.0,
+        le=1.0,
+        description="normalised Smith-Waterman score above which targets are alike and stand on one side; for "
+        "validation leave-target and leave-both",
     )
     folds: int = Field(
-        0, ge=0, le=20, description="folds of cross-validation, 2 or more; 0 holds one side out, once"
+        0,
+        ge=0,
+        le=20,
+        description="folds of cross-validation, 2 or more; 0 holds one side out, once, and with protein makes 5",
     )
     held_out_fraction: float | None = Field(
         None,
@@ -212,10 +248,22 @@ class TrainRequest(_ReadsCompounds):
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_question(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        model, validation = (
+            (("ensemble",), "scaffold") if given.get("protein") is None else (("dti-hybrid",), "leave-target")
+        )
+        filled = {"model": model, "validation": validation}
+        return given | {name: value for name, value in filled.items() if given.get(name) is None}
+
     @model_validator(mode="after")
     def _fields_agree(self) -> TrainRequest:
         if len(set(self.outcome)) < len(self.outcome):
             raise ValueError("outcome: a column is named twice")
+        _check_question(self)
         if self.unit is not None and self.unit_column is not None:
             raise ValueError("give either unit, for all lines, or unit_column")
         if (self.validation == "time") != (self.time is not None):
@@ -233,6 +281,45 @@ class TrainRequest(_ReadsCompounds):
         return self
 
 
+_OF_COMPOUNDS_ALONE = (
+    "positive", "active_from", "held_out_fraction", "cluster_similarity", "time", "split", "inner_folds",
+    "calibration", "y_scrambling", "keep_fingerprints",
+)  # fmt: skip
+"""Fields of a training that have no meaning for pairs."""
+
+
+def _check_question(request: TrainRequest) -> None:
+    """ValueError where a field belongs to the other question: compounds, or pairs of a compound and a protein."""
+    if request.protein is None:
+        needless = [name for name in ("target", "fasta") if getattr(request, name) is not None]
+        if needless:
+            raise ValueError(
+                f"{needless[0]} is about pairs: give protein, the column with the protein of each"
+            )
+        if request.validation in get_args(_OfPairs):
+            raise ValueError(
+                f"validation {request.validation} is about pairs: give protein, or one of "
+                f"{', '.join(get_args(_OfCompounds))}"
+            )
+    else:
+        if request.validation not in get_args(_OfPairs):
+            raise ValueError(
+                f"validation {request.validation} is about compounds alone; with protein it is one of "
+                f"{', '.join(get_args(_OfPairs))}"
+            )
+        for name in _OF_COMPOUNDS_ALONE:
+            if getattr(request, name) != TrainRequest.model_fields[name].get_default():
+                raise ValueError(f"{name} has no meaning with protein, which asks for the affinity of pairs")
+        if request.task == "binary":
+            raise ValueError("an affinity is a number, so task cannot be binary")
+        if len(request.outcome) != 1:
+            raise ValueError("with protein, outcome names one column, the one with the affinity")
+    if request.same_group != TrainRequest.model_fields["same_group"].get_default() and (
+        request.validation not in ("leave-target", "leave-both")
+    ):
+        raise ValueError("same_group is for validation leave-target and leave-both, which keep targets apart")
+
+
 class _UsesModel(Request):
     """Fields of every request that asks a bundle about compounds."""
 
@@ -248,8 +335,11 @@ class _UsesModel(Request):
     )
 
 
-class PredictRequest(_UsesModel):
+class PredictRequest(_ReadsProteins, _UsesModel):
     """The predicted activity of each compound, with its interval or set, and whether the model knows its kind.
+
+    A bundle that was trained with proteins gives the affinity of each pair, with its interval and how similar the
+    nearest known drug and target are; columns are then named as in training where they are not given.
 
     One row for each line, in the order of the input; a line without an answer has the reason.
     """
@@ -260,8 +350,8 @@ class PredictRequest(_UsesModel):
     )
 
 
-class EvaluateRequest(_UsesModel):
-    """External validation: how the model does on compounds that were measured elsewhere or later."""
+class EvaluateRequest(_ReadsProteins, _UsesModel):
+    """External validation: how the model does on compounds, or pairs, that were measured elsewhere or later."""
 
     outcome: Names = Field(
         (),

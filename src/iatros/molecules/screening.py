@@ -18,6 +18,7 @@ from iatros.core.bundle import Bundle, open_bundle
 from iatros.core.context import Context, Produced
 from iatros.core.delimited import csv_line, csv_text
 from iatros.core.errors import InputError, MissingExtraError, TableError, unknown_name
+from iatros.molecules.questions import refuse_pairs
 from iatros.molecules.schema import BLANK, Entry
 from iatros.molecules.search_requests import ScreenRequest
 from iatros.molecules.sources import open_compounds
@@ -72,6 +73,8 @@ def screen(request: ScreenRequest, context: Context) -> Produced:
     from iatros.molecules.curation.batching import in_batches
 
     bundle = None if request.bundle is None else open_bundle(request.bundle)
+    if bundle is not None:
+        refuse_pairs(bundle, "a library holds compounds, and no protein to rank them for")
     judge, score_name = _judge(request, bundle)
     source = open_compounds(request.library, Wanted(request.smiles, request.identifier))
     account = _Account(context.scratch.folder() / "refused.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,7 @@ from iatros.core.arrays import plain
 from iatros.core.bundle import BundleDraft
 from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context, Produced
+from iatros.core.errors import RequestError
 from iatros.core.report import render
 from iatros.core.runs import versions
 from iatros.learners.compounds.store import FeatureStore
@@ -24,6 +26,7 @@ from iatros.molecules.curation.standardising import Rules
 from iatros.molecules.duplicates import FIRST, near_duplicates
 from iatros.molecules.evaluation import Evaluator, documents
 from iatros.molecules.model_card import model_card
+from iatros.molecules.models import AFFINITY, MODELS
 from iatros.molecules.recipe import make_recipe
 from iatros.molecules.report import build
 from iatros.molecules.requests import TrainRequest
@@ -52,6 +55,11 @@ _LIBRARIES = (
 
 def train(request: TrainRequest, context: Context) -> Produced:
     """Read and reconcile the compounds, validate the whole procedure as asked, and keep the model with its evidence."""
+    if request.protein is not None:
+        from iatros.molecules.affinity.requested import train_pairs
+
+        return train_pairs(request, context)
+    _refuse_models_of_pairs(request.model)
     recipe = make_recipe(request)
     with context.progress.step("reading the compounds"):
         cohort = open_cohort(request.compounds, reading_of(request), context, store=FeatureStore())
@@ -71,6 +79,17 @@ def train(request: TrainRequest, context: Context) -> Produced:
     validated = validate(assay, parts, recipe, context, Checkpoint(context.checkpoint))
     result = _result(cohort, assay, splits, validated, request, context)
     return _produced(validated, result)
+
+
+def _refuse_models_of_pairs(names: Sequence[str]) -> None:
+    for name in names:
+        if name in AFFINITY.names() and name not in MODELS.names():
+            raise RequestError(
+                f"{name} is a model of pairs of a compound and a protein",
+                where="model",
+                hint=f"give protein, the column with the protein of each pair, or use one of "
+                f"{', '.join(MODELS.names())}",
+            )
 
 
 def reading_of(request: TrainRequest) -> Reading:

@@ -6,7 +6,8 @@ import pytest
 from iatros.core.bundle import write_bundle
 from iatros.core.context import Context
 from iatros.core.errors import NotABundleError, RequestError
-from iatros.molecules.affinity.actions import evaluate_affinity, predict_affinity, train_affinity
+from iatros.molecules.affinity.actions import train_affinity
+from iatros.molecules.affinity.answers import evaluate_affinity, predict_affinity
 from iatros.molecules.affinity.settings import AffinitySettings
 from iatros.molecules.affinity.sources import Columns
 
@@ -77,11 +78,11 @@ def test_the_bundle_answers_with_intervals_and_nearness(trained, gappy):
             {"smiles": "CCCCCCCl", "sequence": "MKVLAGWWYTRE", "target": "new"}]  # fmt: skip
     found = predict_affinity(trained[1], rows, Columns("smiles", "sequence", target="target"), Context())
     known, new = found.result["predictions"]
-    assert known["nearest_drug"] == known["nearest_target"] == 1.0
-    assert new["nearest_drug"] < 1.0
-    assert new["nearest_target"] < 0.6
+    assert known["drug_similarity"] == known["target_similarity"] == 1.0
+    assert new["drug_similarity"] < 1.0
+    assert new["target_similarity"] < 0.6
     for one in (known, new):
-        assert one["low"] < one["affinity"] < one["high"]
+        assert one["low"] < one["prediction"] < one["high"]
     assert found.table["line"] == [1, 2]
 
 

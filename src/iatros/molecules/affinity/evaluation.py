@@ -26,6 +26,15 @@ class Judged:
     prediction: np.ndarray
     fold: np.ndarray
 
+    def drawn(self, pairs: Pairs, seed: int, most: int = 1000) -> dict[str, list[float]]:
+        """Predicted and measured affinities of at most `most` pairs drawn at random, for a picture."""
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.permutation(len(self.rows))[:most])
+        return {
+            "predicted": self.prediction[chosen].round(4).tolist(),
+            "measured": pairs.y[self.rows[chosen]].round(4).tolist(),
+        }
+
 
 class PairMetrics:
     """Every metric of predictions `p` (n,) for affinities `y` (n,), called with weights (b, n)."""

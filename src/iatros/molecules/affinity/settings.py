@@ -22,17 +22,20 @@ class AffinitySettings:
     """`validation` says what the predictions will be for; each pair is judged once in `n_folds` folds.
 
     `same_group` is the normalised Smith-Waterman score above which two targets stand on one side under leave-target
-    and leave-both. `params` go to the model.
+    and leave-both. `params` go to the model. `also` holds further models by name with their parameters: the best by
+    its concordance on the folds is kept. `coverage` is the share of new pairs that intervals are to hold.
     """
 
     model: str = "dti-hybrid"
     validation: Newness = "leave-target"
     params: dict[str, Any] = field(default_factory=dict)
+    also: dict[str, dict[str, Any]] = field(default_factory=dict)
     n_folds: int = 5
     same_group: float = SAME_GROUP
     seed: int = 0
     n_bootstrap: int = 500
     confidence_level: float = 0.95
+    coverage: float = 0.9
     outcome: str = "affinity"
     unit: str = ""
 
@@ -49,8 +52,17 @@ class AffinitySettings:
             raise RequestError(
                 f"confidence_level must be at least 0.5 and below 1, got {self.confidence_level}"
             )
+        if not 0.5 < self.coverage < 1.0:
+            raise RequestError(f"coverage must lie above 0.5 and below 1, got {self.coverage}")
         if self.n_bootstrap < 0:
             raise RequestError(f"n_bootstrap must not be negative, got {self.n_bootstrap}")
+        if self.model in self.also:
+            raise RequestError(f"the model {self.model} is named twice")
+
+    @property
+    def candidates(self) -> dict[str, dict[str, Any]]:
+        """The models of which the best is kept, with their parameters."""
+        return {self.model: self.params, **self.also}
 
 
 def make_estimator(name: str, params: dict[str, Any]) -> AffinityEstimator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,12 @@ from iatros.core.errors import InputError, LimitError
 from iatros.learners.compounds.fingerprints import Fingerprint, compute, require
 from iatros.learners.compounds.tanimoto import similarities as tanimoto
 from iatros.learners.proteins import alignment
+from iatros.learners.tabular.scorers import Read
 from iatros.molecules.affinity.completion import Asked
 from iatros.molecules.affinity.schema import Pairs, places
 
+KNOWN = "known.json"
+"""The file of a bundle that lists the drugs and targets of its training, so that its manifest can be shown."""
 FINGERPRINT = Fingerprint("morgan", n_bits=2048, radius=2)
 MAX_SIDE = 20_000
 MAX_CELLS = 40_000_000
@@ -62,22 +66,30 @@ class Known:
     def _target_places(self) -> dict[tuple[str, str], int]:
         return {key: place for place, key in enumerate(zip(self.targets, self.sequences, strict=True))}
 
-    def document(self) -> dict[str, Any]:
-        """The names, structures and sequences, JSON-ready."""
-        return {
-            "drugs": list(self.drugs),
-            "smiles": list(self.smiles),
-            "targets": list(self.targets),
-            "sequences": list(self.sequences),
-        }
+    def file(self) -> bytes:
+        """What the file `KNOWN` holds of these."""
+        return known_file(self)
 
     @classmethod
-    def load(cls, document: dict[str, Any], words: np.ndarray) -> Known:
-        """The known ones that `document` names, with their fingerprints."""
-        drugs, smiles, targets, sequences = (
-            tuple(document[name]) for name in ("drugs", "smiles", "targets", "sequences")
-        )
+    def load(cls, read: Read, words: np.ndarray) -> Known:
+        """The known ones that the file `KNOWN` names, with their fingerprints."""
+        document = read_known(read)
+        drugs, smiles, targets, sequences = (tuple(document[name]) for name in _NAMED)
         return cls(drugs, smiles, targets, sequences, words)
+
+
+_NAMED = ("drugs", "smiles", "targets", "sequences")
+
+
+def known_file(known: Known | Pairs) -> bytes:
+    """The names, structures and sequences of `known` as JSON."""
+    return json.dumps({name: getattr(known, name) for name in _NAMED}).encode()
+
+
+def read_known(read: Read) -> dict[str, Any]:
+    """The lists `drugs`, `smiles`, `targets` and `sequences` of a bundle."""
+    document: dict[str, Any] = json.loads(read(KNOWN))
+    return document
 
 
 def _words(smiles: tuple[str, ...]) -> np.ndarray:
@@ -95,11 +107,11 @@ class Nearness:
 
 
 def nearness(pairs: Pairs, known: dict[str, Any]) -> Nearness:
-    """How near the drugs and targets of `pairs` are to those that `known` (`Known.document`) lists."""
+    """How near the drugs and targets of `pairs` are to those that `known` (`read_known`) lists."""
     words = _words(tuple(known["smiles"]))
-    targets = set(known["sequences"])
+    drugs, targets = set(known["smiles"]), set(known["sequences"])
     of_drugs = tanimoto(_words(pairs.smiles), words).max(axis=1)
-    of_drugs[[one in set(known["smiles"]) for one in pairs.smiles]] = 1.0
+    of_drugs[[one in drugs for one in pairs.smiles]] = 1.0
     own = [1.0 if one in targets else 0.0 for one in pairs.sequences]
     rows = [place for place, value in enumerate(own) if value == 0.0]
     of_targets = np.array(own)

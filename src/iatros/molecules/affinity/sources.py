@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,9 @@ from iatros.molecules.sources.columns import Wanted
 
 _BATCH = 500
 _BOUNDS = {"exact": 0, "above": 1, "below": -1}
-MAX_SPREAD = 1.0
-"""Measurements of one pair further apart (ten-fold, on the scale of minus log10) are counted as a conflict."""
+_MAX_SPREAD_OF_P = 1.0
+MIN_RESIDUES = 10
+"""Fewer letters in a column of sequences are taken for the name of a protein: EGFR is also four residues."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,11 @@ class Columns:
 
     `unit` is of all affinities (`iatros.molecules.curation.measuring`), `unit_column` holds each line's; with neither
     the numbers are taken as they stand. A `target` column names the target apart from its sequence.
+    Measurements of one pair further apart than `max_spread` are a conflict (None: ten-fold for concentrations, and no
+    limit on another scale), which is kept, or with `conflicts` refuse left out. `tautomer` is that of curation.
     """
 
-    smiles: str
+    smiles: str | None
     protein: str
     affinity: str | None = None
     identifier: str | None = None
@@ -46,6 +49,9 @@ class Columns:
     unit: str | None = None
     unit_column: str | None = None
     fasta: Path | None = None
+    max_spread: float | None = None
+    conflicts: Literal["keep", "refuse"] = "keep"
+    tautomer: bool = False
 
 
 @dataclass
@@ -66,13 +72,24 @@ class Account:
         return dict(Counter(reason.partition(":")[0] for _, reason in self.refused).most_common())
 
 
+class Line(NamedTuple):
+    """A line as it was read: the place of its pair in the result, or -1 with the reason why it has none."""
+
+    number: int
+    name: str
+    place: int
+    reason: str
+
+
 @dataclass(frozen=True)
 class ReadPairs:
-    """The pairs, the lines that each stands on first (n,), and the account of all lines."""
+    """The pairs of `source`, the lines that each stands on first (n,), the account of all lines, and each of them."""
 
     pairs: Pairs
     lines: np.ndarray
     account: Account
+    source: str
+    every: tuple[Line, ...]
 
 
 def read_pairs(reference: Any, columns: Columns, *, engine: Engine | None = None) -> ReadPairs:
@@ -80,7 +97,8 @@ def read_pairs(reference: Any, columns: Columns, *, engine: Engine | None = None
 
     A drug is one standardised structure and bears its InChIKey; a target is one sequence, under the name that the
     table gives. Measurements of one pair are reconciled as in curation: the median of exact ones, of bounds the
-    tightest. TableError or OutcomeError where nothing is left.
+    tightest. TableError or OutcomeError where nothing is left to learn or judge by; where pairs are only asked about,
+    every line may have been refused.
     """
     if columns.unit is not None and columns.unit_column is not None:
         raise RequestError("give either unit, for all lines, or unit_column")
@@ -101,13 +119,14 @@ def read_pairs(reference: Any, columns: Columns, *, engine: Engine | None = None
         account.n_lines += 1
         gathered.add(entry, judged, account)
     account.notes += source.notes
-    if not gathered.measured:
+    nothing = not gathered.measured and (columns.affinity is not None or not account.refused)
+    if nothing:
         raise TableError(
             "holds no pair that can be used",
             where=source.name,
             hint="; ".join(f"{n} lines: {why}" for why, n in account.reasons.items()) or "it has no lines",
         )
-    return gathered.result(account)
+    return gathered.result(account, source.name)
 
 
 class _Gathered:
@@ -119,10 +138,12 @@ class _Gathered:
         self.sequences: dict[str, str] = {}
         self.measured: dict[tuple[str, str], Measured] = {}
         self.lines: dict[tuple[str, str], int] = {}
+        self.every: list[tuple[int, str, tuple[str, str] | None, str]] = []
 
     def add(self, entry: Entry, judged: Judged, account: Account) -> None:
         if judged.refusal == BLANK:
             account.n_blank += 1
+            self.every.append((entry.line, entry.name, None, "the line is blank"))
             return
         try:
             if judged.structure is None:
@@ -130,11 +151,13 @@ class _Gathered:
             target, sequence = self._protein(entry.more)
         except SequenceError as error:
             account.refused.append((entry.line, str(error)))
+            self.every.append((entry.line, entry.name, None, str(error)))
             return
         if self.columns.affinity is not None and judged.measurement is None:
             account.n_unmeasured += 1
             return
         key = (judged.structure.inchikey, target)
+        self.every.append((entry.line, entry.name, key, ""))
         if key in self.measured:
             account.n_merged += 1
         else:
@@ -151,6 +174,10 @@ class _Gathered:
         given = cells[0]
         if self.known is None:
             sequence = clean(given)
+            if len(sequence) < MIN_RESIDUES:
+                raise SequenceError(
+                    f"protein: {len(sequence)} letters are no protein; where the column holds names, give a FASTA file"
+                )
             target = cells[1] if len(cells) > 1 and cells[1] else sequence
         elif given not in self.known:
             raise SequenceError(f"protein: {given[:40]!r} is no record of the FASTA file")
@@ -163,7 +190,8 @@ class _Gathered:
             )
         return target, sequence
 
-    def result(self, account: Account) -> ReadPairs:
+    def result(self, account: Account, source: str) -> ReadPairs:
+        """The pairs in the order of their first lines."""
         drugs = {key: place for place, key in enumerate(self.smiles)}
         targets = {key: place for place, key in enumerate(self.sequences)}
         y, bound, kept = [], [], []
@@ -173,15 +201,15 @@ class _Gathered:
                 bound.append(0)
                 kept.append(key)
                 continue
-            one = measured.reconciled(MAX_SPREAD)
+            one = measured.reconciled(self._max_spread())
             account.n_conflicts += bool(one.conflict)
-            if one.value is None:
+            if one.value is None or (one.conflict and self.columns.conflicts == "refuse"):
                 account.refused.append((self.lines[key], f"measurement: {one.conflict}"))
                 continue
             y.append(one.value)
             bound.append(_BOUNDS.get(one.relation, 0))
             kept.append(key)
-        if not kept:
+        if not kept and self.columns.affinity is not None:
             raise OutcomeError("no pair has an affinity that can be used")
         pairs = Pairs(
             tuple(drugs),
@@ -193,9 +221,17 @@ class _Gathered:
             np.array(y, dtype=float),
             np.array(bound, dtype=np.int8),
         )
-        return ReadPairs(
-            pairs.take(np.arange(len(pairs))), np.array([self.lines[key] for key in kept]), account
+        place = {key: at for at, key in enumerate(kept)}
+        every = tuple(
+            Line(number, name, place.get(key, -1) if key else -1, reason)
+            for number, name, key, reason in self.every
         )
+        lines = np.array([self.lines[key] for key in kept], dtype=np.int64)
+        return ReadPairs(pairs.take(np.arange(len(pairs))), lines, account, source, every)
+
+    def _max_spread(self) -> float | None:
+        is_p = self.columns.unit_column is not None or self.columns.unit not in (None, "none")
+        return _MAX_SPREAD_OF_P if is_p and self.columns.max_spread is None else self.columns.max_spread
 
 
 def _judged(entries: Iterator[Entry], columns: Columns, engine: Engine) -> Iterator[tuple[Entry, Judged]]:
@@ -207,7 +243,7 @@ def _judged(entries: Iterator[Entry], columns: Columns, engine: Engine) -> Itera
         if columns.unit == "class":
             raise RequestError("an affinity is a number, not a class")
         scale = Scale(columns.unit, per_line=columns.unit_column is not None)
-    settings = Settings(Rules(), (), scale)
+    settings = Settings(Rules(columns.tautomer), (), scale)
     while wave := list(islice(entries, _BATCH * max(1, engine.workers) * 4)):
         batches = [wave[at : at + _BATCH] for at in range(0, len(wave), _BATCH)]
         chosen = engine if len(batches) > 1 else SerialEngine()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context
 from iatros.core.errors import FitError
 from iatros.core.splits import task_seed
@@ -17,7 +18,10 @@ def judge(
     pairs: Pairs, groups: np.ndarray, name: str, settings: AffinitySettings, context: Context
 ) -> Judged:
     """Every pair predicted by a model that learned without its fold; the folds are the same for every model."""
-    params = settings.params if name == settings.model else {}
+    kept, key = Checkpoint(context.checkpoint), f"judged-{name}"
+    if (done := kept.get(key)) is not None:
+        return Judged(done["rows"], done["prediction"], done["fold"])
+    params = settings.candidates.get(name, {})
     sides = cut(pairs, settings.validation, groups, settings.n_folds, settings.seed)
     tasks = [(number, side) for number, side in enumerate(sides)]
     found = context.engine.map(
@@ -30,7 +34,9 @@ def judge(
     rows = np.concatenate([side.held_out for side in sides])
     fold = np.repeat(np.arange(len(sides)), [len(side.held_out) for side in sides])
     order = np.argsort(rows, kind="stable")
-    return Judged(rows[order], np.concatenate(found)[order], fold[order])
+    judged = Judged(rows[order], np.concatenate(found)[order], fold[order])
+    kept.put(key, {"rows": judged.rows, "prediction": judged.prediction, "fold": judged.fold})
+    return judged
 
 
 def fit_and_predict(

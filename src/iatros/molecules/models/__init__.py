@@ -1,6 +1,12 @@
-"""The models that can be trained on compounds: one line each, imported when asked for."""
+"""The models that can be trained on compounds: one line each, imported when asked for.
+
+`MODELS` are those of activity, which see one compound; `AFFINITY` those of pairs of a compound and a protein.
+"""
 
 from iatros.core.registry import Registry
+from iatros.molecules.affinity.models import MODELS as AFFINITY
+
+__all__ = ["AFFINITY", "EVERY_MODEL", "MODELS"]
 
 MODELS = Registry("model", group="iatros.molecules.models")
 
@@ -31,3 +37,16 @@ MODELS.add(
 )
 MODELS.add("ensemble", f"{_HERE}.combined:Ensemble", "other models combined, weighed by compounds they had not seen",
            extra="molecules")  # fmt: skip
+
+
+class _Both(Registry):
+    """The models of compounds and those of pairs, for lists; each question trains from its own registry."""
+
+    def _discover(self) -> None:
+        if not self._discovered:
+            self._discovered = True
+            for entry in (*MODELS, *AFFINITY):
+                self.add(entry.name, entry.target, entry.summary, extra=entry.extra)
+
+
+EVERY_MODEL = _Both("model", group="")

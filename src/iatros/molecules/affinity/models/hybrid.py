@@ -23,7 +23,7 @@ from iatros.molecules.affinity.completion import Asked, Completion, Settings, co
 from iatros.molecules.affinity.estimator import AffinityParams, Newness
 from iatros.molecules.affinity.pair_features import pair_features
 from iatros.molecules.affinity.schema import Pairs
-from iatros.molecules.affinity.similarity import Known
+from iatros.molecules.affinity.similarity import KNOWN, Known
 from iatros.molecules.affinity.splits import Sides, cut
 
 _ARRAYS = "arrays.safetensors"
@@ -221,16 +221,15 @@ class HybridPredictor:
             "tree_weight": self.tree_weight,
             "regression": self.regression,
             "settings": asdict(self.completion.settings),
-            "known": self.known.document(),
         }
         arrays = self.completion.arrays() | {"words": self.known.words} | self.what.arrays()
-        return document, {_ARRAYS: pack_arrays(arrays), _TREES: self.trees.model}
+        return document, {_ARRAYS: pack_arrays(arrays), _TREES: self.trees.model, KNOWN: self.known.file()}
 
     @classmethod
     def load(cls, document: dict[str, Any], read: Read) -> HybridPredictor:
         """The predictor that `save` described."""
         arrays = unpack_arrays(read(_ARRAYS))
-        known = Known.load(document["known"], arrays.pop("words"))
+        known = Known.load(read, arrays.pop("words"))
         what = What(arrays.pop("drug_axes", None), arrays.pop("target_axes", None))
         completion = Completion.load(Settings(**document["settings"]), arrays)
         return cls(

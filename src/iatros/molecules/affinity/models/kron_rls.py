@@ -14,7 +14,7 @@ from iatros.learners.threads import one_blas_thread
 from iatros.molecules.affinity.completion import Completion, Settings, complete
 from iatros.molecules.affinity.estimator import AffinityParams, Newness
 from iatros.molecules.affinity.schema import Pairs
-from iatros.molecules.affinity.similarity import Known
+from iatros.molecules.affinity.similarity import KNOWN, Known
 
 _ARRAYS = "arrays.safetensors"
 
@@ -83,14 +83,13 @@ class KronRlsPredictor:
             "kind": self.kind,
             "profiles": self.profiles,
             "settings": asdict(self.completion.settings),
-            "known": self.known.document(),
         }
         arrays = self.completion.arrays() | {"words": self.known.words}
-        return document, {_ARRAYS: pack_arrays(arrays)}
+        return document, {_ARRAYS: pack_arrays(arrays), KNOWN: self.known.file()}
 
     @classmethod
     def load(cls, document: dict[str, Any], read: Read) -> KronRlsPredictor:
         """The predictor that `save` described."""
         arrays = unpack_arrays(read(_ARRAYS))
-        known = Known.load(document["known"], arrays.pop("words"))
+        known = Known.load(read, arrays.pop("words"))
         return cls(known, Completion.load(Settings(**document["settings"]), arrays), document["profiles"])

@@ -15,7 +15,7 @@ from iatros.molecules.affinity.completion import offsets
 from iatros.molecules.affinity.estimator import AffinityParams, Newness
 from iatros.molecules.affinity.factorisation import factorise
 from iatros.molecules.affinity.schema import Pairs
-from iatros.molecules.affinity.similarity import Known
+from iatros.molecules.affinity.similarity import KNOWN, Known
 
 _ARRAYS = "arrays.safetensors"
 
@@ -104,7 +104,6 @@ class FactorPredictor:
             "kind": self.kind,
             "sharpness": self.sharpness,
             "n_likes": self.n_likes,
-            "known": self.known.document(),
         }
         arrays = {
             "mean": np.asarray(self.mean),
@@ -112,13 +111,13 @@ class FactorPredictor:
             "targets": self.targets,
             "words": self.known.words,
         }
-        return document, {_ARRAYS: pack_arrays(arrays)}
+        return document, {_ARRAYS: pack_arrays(arrays), KNOWN: self.known.file()}
 
     @classmethod
     def load(cls, document: dict[str, Any], read: Read) -> FactorPredictor:
         """The predictor that `save` described."""
         arrays = unpack_arrays(read(_ARRAYS))
-        known = Known.load(document["known"], arrays["words"])
+        known = Known.load(read, arrays["words"])
         return cls(
             known, float(arrays["mean"]), arrays["drugs"], arrays["targets"], document["sharpness"], document["n_likes"]
         )  # fmt: skip
