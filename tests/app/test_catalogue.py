@@ -20,7 +20,7 @@ def test_every_model_is_listed():
 
 @pytest.mark.parametrize(("domain", "name"), MODELS)
 def test_every_model_is_shown_with_described_parameters(domain, name):
-    shown = show_model(name)
+    shown = show_model(name, domain)
     assert shown["domain"] == domain
     assert shown["parameters"]
     for parameter in shown["parameters"]:

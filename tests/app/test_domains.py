@@ -31,9 +31,14 @@ class TestEveryAction:
 
     def test_takes_a_model_first_exactly_where_it_says_so(self, domain, action):
         positional = [n for n, f in load(action.request).model_fields.items() if is_positional(f)]
-        inputs = [{"imaging": "images", "molecules": "compounds"}.get(domain.name, "table")]
-        if action.name == "neighbours":  # it asks about one compound, and where to look for it
-            inputs = ["structure", "library"]
+        usual = [{"imaging": "images", "molecules": "compounds"}.get(domain.name, "table")]
+        # these ask about one compound, and where to look for it, or about a library
+        others = {
+            "neighbours": ["structure", "library"],
+            "targets": ["structure", "reference"],
+            "screen": ["library"],
+        }
+        inputs = others.get(action.name, usual)
         assert positional == (["model", *inputs] if action.needs_model else inputs)
 
 

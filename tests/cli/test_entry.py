@@ -248,9 +248,9 @@ def test_a_pickle_is_never_opened(iatros, ages, tmp_path):
 def test_models_are_listed_and_shown(iatros):
     listed = json.loads(iatros("models", "list", "--json")[1])["models"]
     assert {"name": "mean", "domain": "clinic", "summary": "the mean of the column", "extra": None} in listed
-    shown = json.loads(iatros("models", "show", "forest", "--json")[1])
+    shown = json.loads(iatros("models", "show", "forest", "--domain", "risk", "--json")[1])
     assert {"n_estimators"} <= {parameter["name"] for parameter in shown["parameters"]}
-    assert "forest.n_estimators" in iatros("models", "show", "forest")[1]
+    assert "forest.n_estimators" in iatros("models", "show", "forest", "--domain", "risk")[1]
 
 
 def test_datasets_are_listed(iatros):

@@ -58,7 +58,7 @@ def test_every_wrong_field_is_named_in_one_line() -> None:
 def test_our_own_rules_read_as_written() -> None:
     with pytest.raises(RequestError) as caught:
         build(Ask, {"table": ROWS, "outcome": "site"})
-    assert str(caught.value) == "request: outcome must not be the site"
+    assert str(caught.value) == "outcome must not be the site"
 
 
 @pytest.mark.parametrize(

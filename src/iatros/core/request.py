@@ -39,7 +39,11 @@ def request_error(error: ValidationError, kind: type[Request], *, flags: bool = 
     known = list(kind.model_fields)
     parts = []
     for detail in error.errors(include_input=False, include_url=False, include_context=False):
-        field = str(detail["loc"][0]) if detail["loc"] else "request"
+        said = detail["msg"].removeprefix("Value error, ")
+        if not detail["loc"]:
+            parts.append(said)
+            continue
+        field = str(detail["loc"][0])
         shown = "--" + field.replace("_", "-") if flags else field
         if detail["type"] == "extra_forbidden":
             near = difflib.get_close_matches(field, known, n=1)
@@ -47,7 +51,7 @@ def request_error(error: ValidationError, kind: type[Request], *, flags: bool = 
         elif detail["type"] == "missing":
             parts.append(f"{shown} is required")
         else:
-            parts.append(f"{shown}: {detail['msg'].removeprefix('Value error, ')}")
+            parts.append(f"{shown}: {said}")
     return RequestError("; ".join(parts))
 
 

@@ -334,6 +334,8 @@ def _changes(identified: Sequence[Identified]) -> dict[str, Any]:
 
 def _notes(found: Gathered, targets: Sequence[Target], wanted: Reading, refusals: Refusals) -> list[str]:
     notes = []
+    if refusals.n_lines:
+        notes.append(f"{refusals.n_lines:,} lines cannot be used; {refusals.most()}")
     for target, counted in zip(targets, found.counts["endpoints"], strict=True):
         if target.task == "binary":
             notes.append(
