@@ -84,4 +84,5 @@ def test_exact_measurements_give_the_median_of_the_exact_ones(made):
     found = of(*made)
     assert (found.n_exact, found.n_censored) == (len(exact), len(made) - len(exact))
     if exact:
-        assert (found.value, found.relation) == (statistics.median(exact), "exact")
+        # the middle of two tenths is not a sum of powers of two: what is kept has twelve figures
+        assert (found.value, found.relation) == (round(statistics.median(exact), 10), "exact")
