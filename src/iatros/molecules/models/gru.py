@@ -35,11 +35,7 @@ class Gru:
 
     def fit(self, assay: Assay, *, seed: int) -> tuple[TokenPredictor, dict[str, Any]]:
         """The network after all epochs; see `fit_tokens`."""
-
-        def build(n_tokens: int, n_outputs: int) -> Any:
-            return _network_class()(self.params, n_tokens, n_outputs)
-
-        return fit_tokens(assay, self.params, build, to_onnx, seed=seed)
+        return fit_tokens(assay, self.params, _network_class(), to_onnx, seed=seed)
 
 
 @cache

@@ -187,7 +187,7 @@ def _texts(smiles: tuple[str, ...], enumerations: int, notation: Notation) -> tu
     return tuple(one.text for each in molecules for one in writings(each, enumerations, notation=notation))
 
 
-Build = Callable[[int, int], Any]
+Build = Callable[[Any, int, int], Any]
 """A fresh torch network for a vocabulary of some size and some endpoints, from int64 (n, length) to (n, k)."""
 Store = Callable[[Any], bytes]
 """The ONNX graph of a trained network."""
@@ -214,7 +214,7 @@ def fit_tokens(
         return torch.from_numpy(np.where(hide, UNKNOWN, codes))
 
     def fresh() -> torch.nn.Module:
-        network: torch.nn.Module = build(len(vocabulary), len(assay.endpoints))
+        network: torch.nn.Module = build(params, len(vocabulary), len(assay.endpoints))
         with torch.no_grad():
             network.get_parameter("last.bias").copy_(torch.from_numpy(outcome.start))
         return network
