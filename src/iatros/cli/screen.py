@@ -73,7 +73,8 @@ def metric_table(metrics: Any, counted: str = "patients") -> Table | None:
     sizes = [_size(metrics[split]) for split in splits]
     if any(sizes):
         table.add_section()
-        table.add_row(f"{counted} (events)", *sizes)
+        events = " (events)" if any("(" in size for size in sizes) else ""
+        table.add_row(f"{counted}{events}", *sizes)
     return table
 
 

@@ -188,7 +188,9 @@ def write_bundle(draft: BundleDraft, path: str | Path, *, overwrite: bool = Fals
 def _check_is_folder(path: Path) -> None:
     if not os.path.lexists(path):
         beside = path.parent.iterdir() if path.parent.is_dir() else []
-        raise unknown_name("bundle", path.name, [entry.name for entry in beside if entry.is_dir()])
+        raise unknown_name(
+            "bundle", path.name, [entry.name for entry in beside if (entry / MANIFEST).is_file()]
+        )
     if path.is_dir():
         return
     what = "a link that leads nowhere" if path.is_symlink() and not path.exists() else _kind_of_file(path)

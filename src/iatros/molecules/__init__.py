@@ -46,6 +46,14 @@ DOMAIN = Domain(
             writes="bundle",
         ),
         Action(
+            "generate",
+            "new compounds like those that a generator learned from",
+            "iatros.molecules.generation_requests:GenerateRequest",
+            "iatros.molecules.generating.generation:generate",
+            needs_model=True,
+            writes="documents",
+        ),
+        Action(
             "predict",
             "the activity of each compound",
             "iatros.molecules.requests:PredictRequest",

@@ -57,19 +57,33 @@ def near_duplicates(
         }
         for k in listed[:FIRST]
     ]
-    counted, _ = np.histogram(similarity, bins=_EDGES)
-    n = len(test)
+    return {
+        **_counted(similarity, threshold),
+        "n_same_connectivity": int((twins >= 0).sum()),
+        "pairs": pairs,
+        "n_pairs": len(listed),
+    }
+
+
+def near_learned(values: np.ndarray, learned: np.ndarray, *, threshold: float = THRESHOLD) -> dict[str, Any]:
+    """The counts of `near_duplicates` for packed fingerprints `values` (n, w) and those kept in a bundle (m, w).
+
+    All that is known of the compounds that were learned from are their fingerprints: no pairs, no connectivity.
+    """
+    _, similarity = nearest(values, learned)
+    return _counted(similarity, threshold)
+
+
+def _counted(similarity: np.ndarray, threshold: float) -> dict[str, Any]:
+    near, (counts, _) = similarity >= threshold, np.histogram(similarity, bins=_EDGES)
     return {
         "threshold": threshold,
-        "n_test": n,
+        "n_test": len(similarity),
         "n_near": int(near.sum()),
         "share_near": round(float(near.mean()), 6),
         "n_identical": int((similarity == 1.0).sum()),
-        "n_same_connectivity": int((twins >= 0).sum()),
         "median_similarity": round(float(np.median(similarity)), 4),
-        "histogram": {"edges": [round(float(edge), 1) for edge in _EDGES], "counts": counted.tolist()},
-        "pairs": pairs,
-        "n_pairs": len(listed),
+        "histogram": {"edges": [round(float(edge), 1) for edge in _EDGES], "counts": counts.tolist()},
     }
 
 

@@ -34,7 +34,7 @@ def explanation_page(result: dict[str, Any], drawings: Sequence[str], run_id: st
         Document(
             title="What the answers rest on",
             kicker=f"{result['model']} · {result['endpoint']}",
-            subtitle=f"{result['n']} compound{'s' if result['n'] != 1 else ''} from {result['source']}",
+            subtitle=f"{_compounds_of(result['n'])} from {result['source']}",
             sections=sections,
             closing=f"Run {run_id}" if run_id else "",
         )
@@ -124,17 +124,22 @@ def _checks(checks: dict[str, Any]) -> tuple[Block, ...]:
             )
         ),
     )
+    maps, dealt, sizes = (_compounds_of(one["n"]) for one in (agreed, exchanged, structure))
     said = (
         f"Mean rank correlations over atoms: of the maps of {agreed['n_fits']} parts of the model with each other "
-        f"({agreed['n']} compounds), of the maps with those of a model whose features were dealt out anew, so that "
-        f"nothing is left of what it learned ({exchanged['n']} compounds), and of the size of the contributions with "
-        f"how many atoms lie within two bonds ({structure['n']} compounds). The last needs no model: a map that is "
+        f"({maps}), of the maps with those of a model whose features were dealt out anew, so that "
+        f"nothing is left of what it learned ({dealt}), and of the size of the contributions with "
+        f"how many atoms lie within two bonds ({sizes}). The last needs no model: a map that is "
         "like it shows the structure alone."
     )
     return (
         Paragraph(said),
         Table(("check", "rank correlation", "wanted", ""), rows, right=(1,)),
     )
+
+
+def _compounds_of(n: int) -> str:
+    return f"{n:,} compound{'' if n == 1 else 's'}"
 
 
 def _verdict(passes: bool | None) -> str:

@@ -14,6 +14,7 @@ from iatros.core.report import render
 from iatros.molecules import evidence
 from iatros.molecules.assay import Assay
 from iatros.molecules.cohort import Cohort, Reading, open_cohort
+from iatros.molecules.duplicates import near_learned
 from iatros.molecules.evaluation import Evaluator, documents
 from iatros.molecules.prediction import naming
 from iatros.molecules.questions import is_of_pairs, refuse_proteins
@@ -67,6 +68,15 @@ def _reading(request: EvaluateRequest, bundle: Bundle, model: ActivityModel) -> 
     )
 
 
+def _learned_from(near: dict[str, Any] | None) -> list[str]:
+    if near is None or near["n_identical"] * 10 < near["n_test"]:
+        return []
+    return [
+        f"{near['n_identical']:,} of {near['n_test']:,} compounds have the fingerprint of one that the model learned "
+        "from: the numbers are too good for compounds that are new"
+    ]
+
+
 def _naming(bundle: Bundle) -> dict[str, Any]:
     manifest = bundle.manifest
     return {
@@ -91,6 +101,10 @@ def _judge(
     assay = replace(assay, endpoints=model.endpoints)
     evaluator = Evaluator(assay, request.confidence_level, request.seed, _NOUN, request.active_from)
     judged = evaluator.judge(answers.value)
+    learned = model.domain.words
+    near = (
+        None if learned is None else near_learned(cohort.compounds.values(model.domain.fingerprint), learned)
+    )
     chosen = bundle.manifest["chosen_thresholds"]
     cuts = tuple(
         {cut["name"]: np.full(len(assay), cut["threshold"]) for cut in chosen.get(target.name, [])}
@@ -121,8 +135,9 @@ def _judge(
             **model.domain.document(),
             **evidence.by_domain(assay, answers, request.confidence_level, request.seed, _NOUN),
         },
+        "near_duplicates": near,
         "data": evidence.data_of(cohort),
         "request": request.model_dump(mode="json"),
         "seed": request.seed,
-        "notes": [*cohort.notes, *evidence.bounds_left_out(assay)],
+        "notes": [*cohort.notes, *_learned_from(near), *evidence.bounds_left_out(assay)],
     }

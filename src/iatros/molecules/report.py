@@ -75,7 +75,11 @@ def build(result: Mapping[str, Any]) -> Document:
         subtitle=question(reading),
         banner=_BANNER,
         opening=opening(reading),
-        sections=tuple(section(reading) for section in _SECTIONS),
+        sections=tuple(
+            section(reading)
+            for section in _SECTIONS
+            if reading.task != "continuous" or section is not thresholds_section
+        ),
         closing="Written by iatros"
         + (f" {version}" if version else "")
         + ". Research software, not a medical device.",

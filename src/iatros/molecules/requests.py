@@ -182,7 +182,8 @@ class TrainRequest(_ReadsProteins, _ReadsCompounds):
     model: Names = Field(
         None,  # type: ignore[arg-type]  # filled before it is read
         description="models to train (comma separated, or all of the question); the best on compounds or pairs that it "
-        "has not seen is kept. Where not given ensemble, and with protein dti-hybrid",
+        "has not seen is kept. Where not given ensemble, and with protein dti-hybrid. A generator learns what the "
+        "compounds look like, to write new ones",
     )
     param: Parameters = Field((), description="a model parameter, as MODEL.NAME=VALUE; may be repeated")
     validation: Validation = Field(
@@ -240,6 +241,20 @@ class TrainRequest(_ReadsProteins, _ReadsCompounds):
         le=1000,
         description="times that a quick model is judged on shuffled outcomes, which it must not predict; 0 leaves the "
         "check out",
+    )
+    start: ModelRef | None = Field(
+        None, description="a bundle of the same kind of generator, from which learning goes on"
+    )
+    finetune: FileRef | None = Field(
+        None,
+        description="a file of few compounds, such as known actives, that a generator learns last, so that it writes "
+        "more like them",
+    )
+    seconds: float | None = Field(
+        None,
+        gt=0.0,
+        description="time for a generator to learn in; what does not fit into it is left out, so another machine may "
+        "learn something else",
     )
     keep_fingerprints: bool = Field(
         True,

@@ -25,6 +25,7 @@ from iatros.molecules.comparison import beside_each_other
 from iatros.molecules.curation.standardising import Rules
 from iatros.molecules.duplicates import FIRST, near_duplicates
 from iatros.molecules.evaluation import Evaluator, documents
+from iatros.molecules.generating.asked import is_generator
 from iatros.molecules.model_card import model_card
 from iatros.molecules.models import AFFINITY, MODELS
 from iatros.molecules.recipe import make_recipe
@@ -59,6 +60,10 @@ def train(request: TrainRequest, context: Context) -> Produced:
         from iatros.molecules.affinity.requested import train_pairs
 
         return train_pairs(request, context)
+    if is_generator(request.model):
+        from iatros.molecules.generating.learned import train_space
+
+        return train_space(request, context)
     _refuse_models_of_pairs(request.model)
     recipe = make_recipe(request)
     with context.progress.step("reading the compounds"):

@@ -1,12 +1,14 @@
 """The models that can be trained on compounds: one line each, imported when asked for.
 
-`MODELS` are those of activity, which see one compound; `AFFINITY` those of pairs of a compound and a protein.
+`MODELS` are those of activity, which see one compound; `AFFINITY` those of pairs of a compound and a protein;
+`GENERATORS` write compounds.
 """
 
 from iatros.core.registry import Registry
 from iatros.molecules.affinity.models import MODELS as AFFINITY
+from iatros.molecules.generators import GENERATORS
 
-__all__ = ["AFFINITY", "EVERY_MODEL", "MODELS"]
+__all__ = ["AFFINITY", "EVERY_MODEL", "GENERATORS", "MODELS"]
 
 MODELS = Registry("model", group="iatros.molecules.models")
 
@@ -39,14 +41,14 @@ MODELS.add("ensemble", f"{_HERE}.combined:Ensemble", "other models combined, wei
            extra="molecules")  # fmt: skip
 
 
-class _Both(Registry):
-    """The models of compounds and those of pairs, for lists; each question trains from its own registry."""
+class _Every(Registry):
+    """The models of all questions, for lists; each question trains from its own registry."""
 
     def _discover(self) -> None:
         if not self._discovered:
             self._discovered = True
-            for entry in (*MODELS, *AFFINITY):
+            for entry in (*MODELS, *AFFINITY, *GENERATORS):
                 self.add(entry.name, entry.target, entry.summary, extra=entry.extra)
 
 
-EVERY_MODEL = _Both("model", group="")
+EVERY_MODEL = _Every("model", group="")

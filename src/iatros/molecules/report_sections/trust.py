@@ -122,9 +122,13 @@ def _near(result: Result) -> tuple[Block, ...]:
     said = (
         f"Of {count(near.get('n_test'))} judged compounds {count(near.get('n_near'))} have a compound at a Tanimoto "
         f"similarity of {number(near.get('threshold'), 1)} or more among those that were learned from, "
-        f"{count(near.get('n_identical'))} of them with the same fingerprint; {count(near.get('n_same_connectivity'))} "
-        "differ from one at most in stereo, isotopes or the place of hydrogens."
+        f"{count(near.get('n_identical'))} of them with the same fingerprint"
     )
+    if is_number(near.get("n_same_connectivity")):
+        said += (
+            f"; {count(near['n_same_connectivity'])} differ from one at most in stereo, isotopes or the place of "
+            "hydrogens"
+        )
     counted = near.get("histogram") or {}
     pairs = [pair for pair in near.get("pairs") or [] if isinstance(pair, Mapping)]
     rows = tuple(
@@ -133,7 +137,7 @@ def _near(result: Result) -> tuple[Block, ...]:
     )
     return blocks(
         Heading("Near-duplicates"),
-        Paragraph(said),
+        Paragraph(said + "."),
         _nearness(counted) if counted.get("edges") else None,
         Table(("Judged", "Learned from", "Similarity"), rows, right=(2,), compact=True) if rows else None,
     )

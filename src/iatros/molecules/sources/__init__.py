@@ -68,6 +68,12 @@ def _suffix(path: Path) -> str:
 
 def _open_file(path: Path, wanted: Wanted, notes: list[str]) -> tuple[str, Iterator[Entry]]:
     suffix = _suffix(path)
+    if not path.exists():
+        raise TableError(
+            "there is no such file",
+            where=path.name,
+            hint="structures are read from a file, one on each line of a .smi; Python takes a list of them as well",
+        )
     if path.is_dir():
         raise TableError("is a folder, not a file of compounds", where=str(path))
     if suffix in SMILES_SUFFIXES or suffix in TABLE_SUFFIXES:

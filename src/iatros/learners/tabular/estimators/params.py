@@ -114,7 +114,8 @@ def _value(kind: type[ModelParams], model: str, name: str, text: str) -> Any:
     if field is None or name == "member_params":
         known = [known for known in kind.model_fields if known != "member_params"]
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {model}.{near[0]}?" if near else f"known: {', '.join(known)}"
+        meant = f"did you mean {model}.{near[0]}? " if near else ""
+        hint = f"{meant}known: {', '.join(known)}"
         raise RequestError(f"{model} has no parameter {name!r}", where="param", hint=hint)
     if text == "null" or text[0] in "[{":
         try:

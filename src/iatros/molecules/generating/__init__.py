@@ -1,0 +1,1 @@
+"""Chemical spaces: learned from a library, and what is written from them."""

@@ -1,0 +1,16 @@
+"""The networks that learn a chemical space and write new compounds: one line each, imported when asked for."""
+
+from iatros.core.registry import Registry
+
+__all__ = ["GENERATORS"]
+
+GENERATORS = Registry("model", group="iatros.molecules.generator_models")
+
+_HERE = "iatros.molecules.generators"
+
+GENERATORS.add(
+    "rnn",
+    f"{_HERE}.recurrent:Rnn",
+    "writes a compound letter by letter with gated recurrent units",
+    extra="molecules",
+)

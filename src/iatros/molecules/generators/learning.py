@@ -1,0 +1,169 @@
+"""The loop in which generators learn: over epochs or for some time, resumable after a kill with the same result."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from iatros.molecules.generators.generator import Training
+
+if TYPE_CHECKING:
+    import torch
+
+Loss = Callable[[np.ndarray, np.random.Generator], Any]
+"""The loss, a torch scalar, of the rows of a batch; what is random in it comes from the generator and from torch."""
+
+_BETWEEN_CHECKPOINTS = 120.0
+"""Seconds after which the state is kept again."""
+_LONGEST_STEP = 1.0
+"""Norm beyond which a gradient is shortened."""
+_BUCKETS = 64
+"""Batches among whose compounds the lengths are sorted, so that little filling is computed."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast: the rate rises over `warmup` of the way and falls to nothing like half a cosine."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    warmup: float = 0.02
+
+    def rate(self, share: float) -> float:
+        """The share of `learning_rate` after `share` (0 to 1) of the way."""
+        if share < self.warmup:
+            return max(share / self.warmup, 0.02)
+        return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (share - self.warmup) / (1.0 - self.warmup))))
+
+
+def batches_of(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
+    """Rows in batches of compounds about as long as each other, dealt out and ordered by `seed` and `epoch`."""
+    rng = np.random.default_rng([seed, epoch, 7])
+    order = rng.permutation(len(lengths))
+    batches: list[np.ndarray] = []
+    for begin in range(0, len(order), batch_size * _BUCKETS):
+        part = order[begin : begin + batch_size * _BUCKETS]
+        part = part[np.argsort(lengths[part], kind="stable")]
+        batches += [part[at : at + batch_size] for at in range(0, len(part), batch_size)]
+    return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def learn(
+    network: torch.nn.Module,
+    rows: np.ndarray,
+    lengths: np.ndarray,
+    loss: Loss,
+    tuning_loss: Callable[[], float],
+    schedule: Schedule,
+    training: Training,
+    *,
+    seed: int,
+) -> list[dict[str, float]]:
+    """Train `network` in place with AdamW; for each epoch begun, its mean loss and that on the tuning compounds.
+
+    `lengths` (n,) belongs to `rows` (n,). The weights after the last step are kept: the rate has fallen to nothing by
+    then. With `training.seconds` the rate falls over that time, and what does not fit into it is left out.
+    """
+    import torch
+
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
+    state = _State(network, optimiser, training)
+    per_epoch = math.ceil(len(rows) / schedule.batch_size)
+    total = per_epoch * schedule.epochs
+    step, history, sums = state.restore()
+    with torch.random.fork_rng(devices=[]), training.progress.step("learning", total) as shown:
+        shown.advance(step)
+        over = step >= total
+        while not over:
+            epoch, first = divmod(step, per_epoch)
+            for batch in batches_of(lengths, schedule.batch_size, seed=seed, epoch=epoch)[first:]:
+                share = max(step / total, state.share_of_time())
+                if share >= 1.0:
+                    over = True
+                    break
+                for group in optimiser.param_groups:
+                    group["lr"] = schedule.learning_rate * schedule.rate(share)
+                torch.manual_seed((seed * 1_000_003 + step) % 2**63)
+                network.train()
+                value = loss(rows[batch], np.random.default_rng([seed, epoch, step, 11]))
+                optimiser.zero_grad(set_to_none=True)
+                value.backward()
+                torch.nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_STEP)
+                optimiser.step()
+                sums = [sums[0] + float(value.detach()), sums[1] + 1.0]
+                step += 1
+                shown.advance(1)
+                state.keep_now_and_then(step, history, sums)
+            if sums[1]:
+                network.eval()
+                with torch.no_grad():
+                    tuned = tuning_loss()
+                history.append({"epoch": len(history) + 1.0, "loss": sums[0] / sums[1], "tuning_loss": tuned})
+                sums = [0.0, 0.0]
+                state.keep(step, history, sums)
+            over = over or step >= total
+    network.eval()
+    return history
+
+
+class _State:
+    """What lets a training go on: weights, the optimiser's moments, where it stood and how long it took."""
+
+    def __init__(self, network: Any, optimiser: Any, training: Training) -> None:
+        self.network, self.optimiser, self.training = network, optimiser, training
+        self.spent, self.begun = 0.0, time.monotonic()
+        self.kept = self.begun
+
+    def share_of_time(self) -> float:
+        if self.training.seconds is None:
+            return 0.0
+        return (self.spent + time.monotonic() - self.begun) / self.training.seconds
+
+    def keep_now_and_then(self, step: int, history: list[dict[str, float]], sums: Sequence[float]) -> None:
+        if time.monotonic() - self.kept > _BETWEEN_CHECKPOINTS:
+            self.keep(step, history, sums)
+
+    def keep(self, step: int, history: list[dict[str, float]], sums: Sequence[float]) -> None:
+        self.kept = time.monotonic()
+        arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        for place, held in self.optimiser.state_dict()["state"].items():
+            arrays |= {f"optimiser.{place}.{name}": value.numpy() for name, value in held.items()}
+        rows = [[one["epoch"], one["loss"], one["tuning_loss"]] for one in history]
+        arrays["history"] = np.array(rows, dtype=np.float64).reshape(-1, 3)
+        arrays["at"] = np.array([step, *sums, self.spent + self.kept - self.begun], dtype=np.float64)
+        self.training.checkpoint.put("learning", arrays)
+
+    def restore(self) -> tuple[int, list[dict[str, float]], list[float]]:
+        import torch
+
+        kept = self.training.checkpoint.get("learning")
+        if kept is None:
+            return 0, [], [0.0, 0.0]
+        self.network.load_state_dict(
+            {
+                name.removeprefix("network."): torch.from_numpy(value)
+                for name, value in kept.items()
+                if name.startswith("network.")
+            }
+        )
+        moments: dict[int, dict[str, Any]] = {}
+        for name, value in kept.items():
+            if name.startswith("optimiser."):
+                _, place, what = name.split(".", 2)
+                moments.setdefault(int(place), {})[what] = torch.from_numpy(value)
+        whole = self.optimiser.state_dict()
+        self.optimiser.load_state_dict({**whole, "state": moments})
+        step, total, n, self.spent = kept["at"].tolist()
+        history = [
+            dict(zip(("epoch", "loss", "tuning_loss"), row, strict=True)) for row in kept["history"].tolist()
+        ]
+        return int(step), history, [total, n]
