@@ -1,4 +1,4 @@
-"""Structures drawn with what each atom contributes: a disc behind the atom, its colour the sign, its size how much."""
+"""Structures drawn, plain, or with a disc for what each atom contributes: its colour the sign, its size how much."""
 
 from __future__ import annotations
 
@@ -65,6 +65,41 @@ def draw_contributions(
     return str(svg)
 
 
+def draw_structure(smiles: str, *, width: int = 220, height: int = 170, title: str = "") -> str:
+    """The structure alone as one SVG document. InputError where the SMILES cannot be read.
+
+    >>> draw_structure("CCO").startswith("<svg")
+    True
+    """
+    from rdkit.Chem.Draw import rdMolDraw2D
+
+    drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
+    options = drawer.drawOptions()
+    options.useBWAtomPalette()
+    options.padding = 0.06
+    options.fixedBondLength = 24
+    options.clearBackground = False
+    drawer.DrawMolecule(rdMolDraw2D.PrepareMolForDrawing(_read(smiles)))
+    drawer.FinishDrawing()
+    svg: str = element(
+        "svg",
+        element("title", title or "a structure"),
+        _inner(drawer),
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        height=height,
+        role="img",
+    )
+    return str(svg)
+
+
+def _inner(drawer: Any) -> Markup:
+    """What RDKit drew, without the document around it."""
+    found = re.sub(r"^.*?<!-- END OF HEADER -->|</svg>\s*$", "", drawer.GetDrawingText(), flags=re.DOTALL)
+    return Markup(found.strip())
+
+
 def _structure(molecule: Any, strength: np.ndarray, scale: float) -> Markup:
     from rdkit.Chem.Draw import rdMolDraw2D
 
@@ -92,8 +127,7 @@ def _structure(molecule: Any, strength: np.ndarray, scale: float) -> Markup:
         highlightAtomRadii={atom: _radius(float(strength[atom])) for atom in shown},
     )
     drawer.FinishDrawing()
-    inner = re.sub(r"^.*?<!-- END OF HEADER -->|</svg>\s*$", "", drawer.GetDrawingText(), flags=re.DOTALL)
-    return Markup(inner.strip())
+    return _inner(drawer)
 
 
 def _legend(scale: float, unit: str) -> Markup:

@@ -20,6 +20,7 @@ from iatros.core.delimited import csv_line, csv_text
 from iatros.core.errors import InputError, MissingExtraError, TableError, unknown_name
 from iatros.molecules.questions import refuse_pairs
 from iatros.molecules.schema import BLANK, Entry
+from iatros.molecules.sdf import sdf_record
 from iatros.molecules.search_requests import ScreenRequest
 from iatros.molecules.sources import open_compounds
 from iatros.molecules.sources.columns import Wanted
@@ -340,7 +341,7 @@ def _pick(rows: list[dict[str, Any]], n: int) -> list[int]:
 def _documents(rows: list[dict[str, Any]], refused: Path) -> dict[str, Any]:
     def sdf(file: BinaryIO) -> None:
         for row in rows:
-            file.write(_record(row).encode())
+            file.write(sdf_record(row).encode())
 
     def lines(file: BinaryIO) -> None:
         with refused.open("rb") as read:
@@ -348,22 +349,6 @@ def _documents(rows: list[dict[str, Any]], refused: Path) -> dict[str, Any]:
 
     table = {column: [row[column] for row in rows] for column in (rows[0] if rows else ("rank",))}
     return {"best.csv": csv_text(table).encode(), "best.sdf": sdf, "refused.csv": lines}
-
-
-def _record(row: dict[str, Any]) -> str:
-    """A compound as an SDF record, drawn flat, with what is said of it as data fields."""
-    from rdkit import Chem
-    from rdkit.Chem import AllChem
-
-    mol = Chem.MolFromSmiles(row["smiles"])
-    AllChem.Compute2DCoords(mol)
-    mol.SetProp("_Name", " ".join(row["name"].split()))
-    fields = [
-        f">  <{name}>\n{' '.join(str(value).split())}\n\n"
-        for name, value in row.items()
-        if name != "name" and value is not None and value != ""
-    ]
-    return f"{Chem.MolToMolBlock(mol)}{''.join(fields)}$$$$\n"
 
 
 def _notes(request: ScreenRequest, account: _Account, rows: list[dict[str, Any]]) -> list[str]:

@@ -9,7 +9,18 @@ from iatros.molecules.generators import GENERATORS
 from iatros.molecules.requests import TrainRequest
 
 _FIELDS = frozenset(
-    ("compounds", "smiles", "identifier", "model", "param", "start", "finetune", "seconds", "seed")
+    (
+        "compounds",
+        "smiles",
+        "identifier",
+        "model",
+        "param",
+        "start",
+        "finetune",
+        "seconds",
+        "keep_fingerprints",
+        "seed",
+    )
 )
 """What has a meaning for generators; all else is about measurements."""
 

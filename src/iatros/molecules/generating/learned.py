@@ -16,6 +16,7 @@ from iatros.core.context import Context, Produced
 from iatros.core.runs import versions
 from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.molecules.generating.asked import check
+from iatros.molecules.generating.known import Known
 from iatros.molecules.generating.opened import open_generator
 from iatros.molecules.generating.samples import judge
 from iatros.molecules.generators import GENERATORS
@@ -77,6 +78,8 @@ def train_space(request: TrainRequest, context: Context) -> Produced:
         "predictor": document,
         "created": {"fit_seconds": {name: seconds}},
     }
+    if request.keep_fingerprints:
+        files |= Known.of(library.smiles, context).save()
     files = {**files, _EVIDENCE: json.dumps(kept, sort_keys=True).encode()}
     return Produced(result, bundle=BundleDraft(manifest, files, {}))
 
