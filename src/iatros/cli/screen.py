@@ -37,6 +37,7 @@ def show(finished: Finished, *, as_json: bool, told: Sequence[str] = ()) -> None
         metric_table(result.get("metrics"), counted(result)),
         model_table(result),
         site_table(result),
+        funnel_table(result.get("funnel")),
         *bar_tables(result),
     ]
     if finished.table:
@@ -83,6 +84,17 @@ def counted(result: Mapping[str, Any]) -> str:
     if result.get("question") == "affinity":
         return "pairs"
     return "compounds" if result.get("domain") == "molecules" else "patients"
+
+
+def funnel_table(funnel: Any) -> Table | None:
+    """What each step of a funnel left, and its share of what came to it."""
+    if not isinstance(funnel, list) or not funnel:
+        return None
+    table = new_table("funnel", ["", "left", "of those before"])
+    for step in funnel:
+        share = step.get("share")
+        table.add_row(step["step"], f"{step['n']:,}", "" if share is None else f"{share:.1%}")
+    return table
 
 
 def facts(result: Mapping[str, Any]) -> Table | None:
