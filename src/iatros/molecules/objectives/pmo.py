@@ -1,9 +1,8 @@
 """The oracles of the PMO benchmark that RDKit alone defines, 20 of 23, and the area by which a search is judged.
 
 Source: Gao et al., Sample Efficiency Matters, NeurIPS 2022 (arXiv 2206.12411), with the constants of PyTDC 1.1.15. The
-three that are missing (drd2, gsk3b, jnk3) are classifiers that its authors trained and keep as pickles. Of the tasks that
-GuacaMol has as well, the two differ in which compounds they hold and in the mean over the best; the formulas are the
-same, but for `isomers_c7h8n2o2` and `qed`, which only PMO counts.
+three that are missing (drd2, gsk3b, jnk3) are classifiers that its authors trained and keep as pickles. The formulas of
+18 are those of GuacaMol's tasks, and only what is made of the scores differs; `isomers_c7h8n2o2` and `qed` are PMO's.
 """
 
 from __future__ import annotations
