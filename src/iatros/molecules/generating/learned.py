@@ -10,17 +10,22 @@ from typing import Any
 import numpy as np
 
 from iatros.core.arrays import plain
-from iatros.core.bundle import BundleDraft, open_bundle
+from iatros.core.bundle import Bundle, BundleDraft, open_bundle
 from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context, Produced
+from iatros.core.errors import RequestError
+from iatros.core.intervals import Metric, wilson
 from iatros.core.runs import versions
 from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.molecules.generating.asked import check
 from iatros.molecules.generating.known import Known
 from iatros.molecules.generating.opened import open_generator
-from iatros.molecules.generating.samples import judge
+from iatros.molecules.generating.samples import Judged, judge
 from iatros.molecules.generators import GENERATORS
-from iatros.molecules.generators.generator import Training
+from iatros.molecules.generators.finetuning import FEWEST, finetune
+from iatros.molecules.generators.fitting import LanguageParams
+from iatros.molecules.generators.generator import Generator, Training
+from iatros.molecules.generators.language import LanguageModel
 from iatros.molecules.generators.library import Library, read_library
 from iatros.molecules.requests import TrainRequest
 from iatros.molecules.sources.columns import Wanted
@@ -28,6 +33,10 @@ from iatros.version import __version__
 
 CHECKED = 1000
 """Compounds that are written after training to see what was learned."""
+_EXAMPLES = 20
+_FEW = 10_000
+"""Compounds below which the library is said to be small."""
+_MANY_REFUSED = 0.1
 _EVIDENCE = "evidence.json"
 _IN_MANIFEST = (
     "domain", "question", "model", "seed", "metrics", "data", "request", "versions", "parent", "notes",
@@ -36,55 +45,141 @@ _LIBRARIES = ("numpy", "rdkit", "torch", "selfies")
 
 
 def train_space(request: TrainRequest, context: Context) -> Produced:
-    """Read the library, learn it, and show what the generator writes."""
+    """Read the library, learn it, learn the actives where there are some, and show what the generator writes.
+
+    `metrics.sample` judges 1,000 written texts: `valid` of all, `unique` of the valid, `novel` of the unique (in
+    neither library nor actives). `training` holds the losses of each epoch and the sizes, `finetuning` the same of the
+    actives, with how similar to them the generator writes before and after.
+    """
     name = check(request)
     params = check_overrides((name,), request.param, GENERATORS)[name]
-    start = None if request.start is None else open_bundle(request.start)
+    start = _start(request, name)
+    actives = _actives(request, params, context)
     with context.progress.step("reading the library"):
         library = read_library(request.compounds, Wanted(request.smiles, request.identifier), context)
-    for note in library.notes:
+    notes = [*library.notes, *_about(library)]
+    for note in notes:
         context.progress.note(note)
-    training = Training(Checkpoint(context.checkpoint), context.progress, request.seconds)
+    training = Training(Checkpoint(context.checkpoint), context.progress, request.seconds, context.engine)
     begun = time.monotonic()
-    generator, notes = GENERATORS.load(name)(params).fit(
+    generator, learned = GENERATORS.load(name)(params).fit(
         library, training, seed=request.seed, start=None if start is None else open_generator(start)
     )
+    tuned = None
+    if actives is not None:
+        assert isinstance(generator, LanguageModel)
+        generator, tuned = finetune(
+            generator, actives.smiles, training, seed=request.seed, where=actives.source
+        )
     seconds = time.monotonic() - begun
+    notes += _about_learning(learned)
+    known = library.smiles + (actives.smiles if actives is not None else ())
     with context.progress.step("writing a sample"):
         written = generator.sample(CHECKED, rng=np.random.default_rng([request.seed, 1]))
-        judged = judge(written, set(library.smiles))
+        judged = judge(written, set(known))
     result = plain(
         {
             "domain": "molecules",
             "question": "generation",
             "model": name,
             "seed": request.seed,
-            "metrics": {"sample": judged.metrics()},
-            "training": notes,
-            "params": params.model_dump(),
-            "examples": judged.smiles[:20],
+            "metrics": {"sample": _shares(judged)},
+            "params": learned.pop("params", params.model_dump()),
+            "training": learned,
+            "finetuning": tuned,
+            "examples": judged.smiles[:_EXAMPLES],
             "data": _data(library),
-            "notes": list(library.notes),
+            "actives": None if actives is None else _data(actives),
+            "notes": notes,
             "request": request.model_dump(mode="json"),
             "versions": versions(_LIBRARIES),
             "parent": None if start is None else start.parent_reference,
         }
     )
+    return Produced(result, bundle=_bundle(result, generator, Known.of(known, context), seconds))
+
+
+def _bundle(result: dict[str, Any], generator: Generator, known: Known, seconds: float) -> BundleDraft:
     document, files = generator.save()
     kept = {key: value for key, value in result.items() if key not in _IN_MANIFEST}
     manifest = {
         "iatros": __version__,
         **{key: result[key] for key in _IN_MANIFEST},
         "predictor": document,
-        "created": {"fit_seconds": {name: seconds}},
+        "created": {"fit_seconds": {result["model"]: seconds}},
     }
-    if request.keep_fingerprints:
-        files |= Known.of(library.smiles, context).save()
-    files = {**files, _EVIDENCE: json.dumps(kept, sort_keys=True).encode()}
-    return Produced(result, bundle=BundleDraft(manifest, files, {}))
+    files = {**files, **known.save(), _EVIDENCE: json.dumps(kept, sort_keys=True).encode()}
+    return BundleDraft(manifest, files, {})
+
+
+def _start(request: TrainRequest, name: str) -> Bundle | None:
+    """The bundle that learning goes on from; RequestError where it was trained as another model."""
+    if request.start is None:
+        return None
+    start = open_bundle(request.start)
+    open_generator(start)
+    if start.manifest["model"] != name:
+        raise RequestError(
+            f"{start.name} was trained as {start.manifest['model']}, and {name} is asked for",
+            where="start",
+            hint=f"train --model {start.manifest['model']}, or leave start out",
+        )
+    return start
+
+
+def _actives(request: TrainRequest, params: Any, context: Context) -> Library | None:
+    """The compounds to learn last; RequestError where the model is no language model."""
+    if request.finetune is None:
+        return None
+    if not isinstance(params, LanguageParams):
+        raise RequestError(
+            f"{request.model[0]} is no language model, and only they are led to few compounds",
+            where="finetune",
+            hint="train rnn or transformer",
+        )
+    with context.progress.step("reading the actives"):
+        return read_library(request.finetune, Wanted(), context, fewest=FEWEST)
+
+
+def _shares(judged: Judged) -> dict[str, Any]:
+    return {
+        "valid": _share(judged.n_valid, judged.n_written),
+        "unique": _share(len(judged.smiles), judged.n_valid),
+        "novel": _share(judged.n_novel, len(judged.smiles)),
+    }
+
+
+def _share(k: int, n: int) -> dict[str, Any]:
+    low, high = wilson(k, n)
+    value = k / n if n else float("nan")
+    return Metric(value, low, high, n, None, "Wilson" if n else "not defined: none").document()
 
 
 def _data(library: Library) -> dict[str, Any]:
     told = asdict(library)
     del told["smiles"], told["notes"]
     return told
+
+
+def _about(library: Library) -> list[str]:
+    counts, notes = library.counts, []
+    if len(library) < _FEW:
+        notes.append(
+            f"Learned from {len(library):,} compounds. From fewer than {_FEW:,} a generator repeats what it has seen "
+            "or writes what is no molecule: begin with a larger library, and give the few to finetune."
+        )
+    n_filled = counts["n_lines"] - counts["n_blank"]
+    if counts["n_refused"] > _MANY_REFUSED * n_filled:
+        reason = next(iter(library.reasons))
+        notes.append(
+            f"{counts['n_refused']:,} of {n_filled:,} lines were refused, most often because: {reason}."
+        )
+    return notes
+
+
+def _about_learning(learned: dict[str, Any]) -> list[str]:
+    told = {
+        "n_unknown_tokens": "hold a token that start never learned, and were left out",
+        "n_too_long": "are longer than max_length, and were left out",
+    }
+    return [f"{learned[name]:,} compounds {what}." for name, what in told.items() if learned.get(name)]

@@ -14,3 +14,9 @@ GENERATORS.add(
     "writes a compound letter by letter with gated recurrent units",
     extra="molecules",
 )
+GENERATORS.add(
+    "transformer",
+    f"{_HERE}.transformer:Transformer",
+    "writes a compound letter by letter with causal attention",
+    extra="molecules",
+)

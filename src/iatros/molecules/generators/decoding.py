@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from iatros.learners.compounds.tokens import BEGIN, END, PAD, UNKNOWN
 from iatros.molecules.generators.generator import Draw
+from iatros.molecules.generators.stepping import drawn, in_batches, written
 
-_BATCH = 256
-"""Compounds that are written at once: what fits into the caches of a core."""
+__all__ = ["Decoder", "Layer", "drawn"]
+
+States = list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,31 @@ class Decoder:
         """Codes, the special ones included."""
         return len(self.table)
 
-    def start(self, n: int) -> list[np.ndarray]:
+    def start(self, n: int) -> States:
         """The state (n, units) of each layer before the first token."""
         return [np.zeros((n, layer.units), dtype=np.float32) for layer in self.layers]
 
     def step(
-        self, codes: np.ndarray, states: list[np.ndarray], given: np.ndarray | None = None
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        self, codes: np.ndarray, states: States, given: np.ndarray | None = None
+    ) -> tuple[np.ndarray, States]:
         """Log-odds (n, tokens) of what follows `codes` (n,), and the new states.
 
         `given` (n, 3 x units) is added to what the first layer's gates are given, at every step.
         """
         from_input = self.table[codes] if given is None else self.table[codes] + given
-        after: list[np.ndarray] = []
+        after: States = []
         for place, (layer, state) in enumerate(zip(self.layers, states, strict=True)):
             if place:
-                from_input = after[-1] @ layer.of_input.T + layer.bias_of_input
-            after.append(_gated(from_input, state @ layer.of_state.T + layer.bias_of_state, state))
+                from_input = after[-1] @ layer.of_input.T
+                from_input += layer.bias_of_input
+            from_state = state @ layer.of_state.T
+            from_state += layer.bias_of_state
+            after.append(_gated(from_input, from_state, state))
         return after[-1] @ self.last + self.bias, after
+
+    def kept(self, states: States, rows: np.ndarray) -> States:
+        """The states of some lines, by their places or as a mask."""
+        return [state[rows] for state in states]
 
     def write(
         self,
@@ -82,67 +90,48 @@ class Decoder:
     ) -> np.ndarray:
         """Codes, int64 (n, longest), of `n` new lines; `END` and filling stand behind the last token.
 
-        A line that has not ended after `longest` tokens is cut there.
+        A line that has not ended after `longest` tokens is cut there. `given` (n, 3 x units) see `step`.
         """
-        parts = [
-            self._write(
-                min(_BATCH, n - begin),
-                rng,
-                draw,
-                longest,
-                None if given is None else given[begin : begin + _BATCH],
-            )
-            for begin in range(0, n, _BATCH)
-        ]
+
+        def batch(begin: int, end: int, own: np.random.Generator) -> np.ndarray:
+            steps = self if given is None else _Given(self, given[begin:end])
+            return written(steps, end - begin, rng=own, draw=draw, longest=longest)
+
+        parts = in_batches(batch, n, rng)
         return np.concatenate(parts) if parts else np.zeros((0, longest), dtype=np.int64)
 
-    def _write(
-        self, n: int, rng: np.random.Generator, draw: Draw, longest: int, given: np.ndarray | None
-    ) -> np.ndarray:
-        written = np.full((n, longest), PAD, dtype=np.int64)
-        rows, codes, states = np.arange(n), np.full(n, BEGIN), self.start(n)
-        for place in range(longest):
-            odds, states = self.step(codes, states, None if given is None else given[rows])
-            codes = drawn(odds, rng, draw)
-            written[rows, place] = codes
-            goes_on = codes != END
-            if not goes_on.all():
-                rows, codes = rows[goes_on], codes[goes_on]
-                states = [state[goes_on] for state in states]
-            if not len(rows):
-                break
-        return written
 
+@dataclass(frozen=True)
+class _Given:
+    """The decoder whose lines are each given something of their own; it travels with the states."""
 
-def drawn(odds: np.ndarray, rng: np.random.Generator, draw: Draw) -> np.ndarray:
-    """A code (n,) for each row of log-odds (n, tokens); never filling, an unknown token or a second beginning."""
-    odds = odds / np.float32(draw.temperature)
-    odds[:, [PAD, UNKNOWN, BEGIN]] = -np.inf
-    odds -= odds.max(axis=1, keepdims=True)
-    share = np.exp(odds)
-    if draw.nucleus < 1.0:
-        share = _nucleus(share, draw.nucleus)
-    upto = share.cumsum(axis=1)
-    target = rng.random((len(odds), 1), dtype=np.float32) * upto[:, -1:]
-    codes: np.ndarray = np.minimum((upto <= target).sum(axis=1), odds.shape[1] - 1)
-    return codes
+    decoder: Decoder
+    given: np.ndarray
 
+    def start(self, n: int) -> States:
+        return [self.given, *self.decoder.start(n)]
 
-def _nucleus(share: np.ndarray, nucleus: float) -> np.ndarray:
-    """`share` with 0 for all but the likeliest tokens that together reach `nucleus`."""
-    order = np.argsort(-share, axis=1, kind="stable")
-    ranked = np.take_along_axis(share, order, axis=1)
-    before = ranked.cumsum(axis=1) - ranked
-    ranked = np.where(before < nucleus * share.sum(axis=1, keepdims=True), ranked, 0.0)
-    kept = np.zeros_like(share)
-    np.put_along_axis(kept, order, ranked, axis=1)
-    return kept
+    def step(self, codes: np.ndarray, states: States) -> tuple[np.ndarray, States]:
+        odds, after = self.decoder.step(codes, states[1:], states[0])
+        return odds, [states[0], *after]
+
+    def kept(self, states: States, rows: np.ndarray) -> States:
+        return self.decoder.kept(states, rows)
 
 
 def _gated(from_input: np.ndarray, from_state: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """The state after; the logistic function is written as a tangent, which cannot overflow."""
     units = state.shape[1]
-    both = 1.0 / (1.0 + np.exp(-(from_input[:, : 2 * units] + from_state[:, : 2 * units])))
+    both = from_input[:, : 2 * units] + from_state[:, : 2 * units]
+    both *= np.float32(0.5)
+    np.tanh(both, out=both)
+    both += np.float32(1.0)
+    both *= np.float32(0.5)
     reset, update = both[:, :units], both[:, units:]
-    new = np.tanh(from_input[:, 2 * units :] + reset * from_state[:, 2 * units :])
-    after: np.ndarray = new + update * (state - new)
+    new = reset * from_state[:, 2 * units :]
+    new += from_input[:, 2 * units :]
+    np.tanh(new, out=new)
+    after: np.ndarray = state - new
+    after *= update
+    after += new
     return after

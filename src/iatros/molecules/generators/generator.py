@@ -7,12 +7,13 @@ bundle and writes compounds with numpy alone, or onnxruntime: no torch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from iatros.core.checkpoint import Checkpoint
+from iatros.core.engine import Engine, SerialEngine
 from iatros.core.errors import BundleFormatError
 from iatros.core.progress import Progress
 from iatros.core.registry import Registry
@@ -62,6 +63,8 @@ class Training:
     progress: Progress
     seconds: float | None = None
     """Time to learn in; epochs that do not fit into it are left out, so the result is that of this machine."""
+    engine: Engine = field(default_factory=SerialEngine)
+    """Where compounds are written anew before learning."""
 
 
 class Estimator(Protocol):
@@ -97,3 +100,4 @@ def load_generator(document: dict[str, Any], read: Read) -> Generator:
 
 _HERE = "iatros.molecules.generators"
 KINDS.add("recurrent", f"{_HERE}.recurrent:RecurrentGenerator", "a language model of gated recurrent units")
+KINDS.add("transformer", f"{_HERE}.transformer:TransformerGenerator", "a language model of causal attention")

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from iatros.learners.threads import fit_threads
 from iatros.molecules.generators.generator import Training
 
 if TYPE_CHECKING:
     import torch
 
 Loss = Callable[[np.ndarray, np.random.Generator], Any]
-"""The loss, a torch scalar, of the rows of a batch; what is random in it comes from the generator and from torch."""
+"""The loss, a torch scalar, of the rows of a batch; what is random in it comes from the generator and from torch.
+
+With more than one shard it may only come from the generator, because shards run side by side.
+"""
+Gradients = Callable[[np.ndarray, Sequence[int]], float]
+"""Leaves the gradient of the rows of a batch in the network, and gives their loss; what is random comes from a seed."""
 
 _BETWEEN_CHECKPOINTS = 120.0
 """Seconds after which the state is kept again."""
@@ -35,6 +43,8 @@ class Schedule:
     learning_rate: float
     weight_decay: float = 0.0
     warmup: float = 0.02
+    shards: int = 1
+    """Parts of a batch that are learned side by side, each on one thread: the same result on any number of threads."""
 
     def rate(self, share: float) -> float:
         """The share of `learning_rate` after `share` (0 to 1) of the way."""
@@ -80,7 +90,11 @@ def learn(
     per_epoch = math.ceil(len(rows) / schedule.batch_size)
     total = per_epoch * schedule.epochs
     step, history, sums = state.restore()
-    with torch.random.fork_rng(devices=[]), training.progress.step("learning", total) as shown:
+    with (
+        torch.random.fork_rng(devices=[]),
+        in_shards(network, loss, schedule.shards) as gradients,
+        training.progress.step("learning", total) as shown,
+    ):
         shown.advance(step)
         over = step >= total
         while not over:
@@ -94,12 +108,11 @@ def learn(
                     group["lr"] = schedule.learning_rate * schedule.rate(share)
                 torch.manual_seed((seed * 1_000_003 + step) % 2**63)
                 network.train()
-                value = loss(rows[batch], np.random.default_rng([seed, epoch, step, 11]))
                 optimiser.zero_grad(set_to_none=True)
-                value.backward()
+                value = gradients(rows[batch], [seed, epoch, step, 11])
                 torch.nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_STEP)
                 optimiser.step()
-                sums = [sums[0] + float(value.detach()), sums[1] + 1.0]
+                sums = [sums[0] + value, sums[1] + 1.0]
                 step += 1
                 shown.advance(1)
                 state.keep_now_and_then(step, history, sums)
@@ -113,6 +126,55 @@ def learn(
             over = over or step >= total
     network.eval()
     return history
+
+
+def device() -> str:
+    """Where networks learn: cuda where there is a GPU, or cpu."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def in_shards(network: torch.nn.Module, loss: Loss, shards: int) -> Iterator[Gradients]:
+    """How a batch is learned: as a whole, or on a processor as `shards` parts side by side, each on one thread."""
+    import torch
+
+    parameters = list(network.parameters())
+    if shards == 1 or parameters[0].is_cuda:
+
+        def whole(rows: np.ndarray, seed: Sequence[int]) -> float:
+            value = loss(rows, np.random.default_rng(seed))
+            value.backward()
+            return float(value.detach())
+
+        yield whole
+        return
+
+    def one(part: tuple[np.ndarray, list[int]]) -> tuple[float, Sequence[torch.Tensor]]:
+        value = loss(part[0], np.random.default_rng(part[1]))
+        return float(value.detach()), torch.autograd.grad(value, parameters)
+
+    def shared(rows: np.ndarray, seed: Sequence[int]) -> float:
+        # Rows are sorted by length: every shard gets long and short ones.
+        parts = [rows[place::shards] for place in range(min(shards, len(rows)))]
+        found = list(run(one, [(part, [*seed, place]) for place, part in enumerate(parts)]))
+        for gradients in zip(parameters, *(grads for _, grads in found), strict=True):
+            gradients[0].grad = torch.stack(gradients[1:]).mean(dim=0)
+        return sum(value for value, _ in found) / len(found)
+
+    threads, before = min(shards, fit_threads()), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        if threads == 1:
+            run: Callable[..., Any] = map
+            yield shared
+        else:
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                run = pool.map
+                yield shared
+    finally:
+        torch.set_num_threads(before)
 
 
 class _State:
@@ -134,9 +196,9 @@ class _State:
 
     def keep(self, step: int, history: list[dict[str, float]], sums: Sequence[float]) -> None:
         self.kept = time.monotonic()
-        arrays = {f"network.{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        arrays = {f"network.{name}": value.cpu().numpy() for name, value in self.network.state_dict().items()}
         for place, held in self.optimiser.state_dict()["state"].items():
-            arrays |= {f"optimiser.{place}.{name}": value.numpy() for name, value in held.items()}
+            arrays |= {f"optimiser.{place}.{name}": value.cpu().numpy() for name, value in held.items()}
         rows = [[one["epoch"], one["loss"], one["tuning_loss"]] for one in history]
         arrays["history"] = np.array(rows, dtype=np.float64).reshape(-1, 3)
         arrays["at"] = np.array([step, *sums, self.spent + self.kept - self.begun], dtype=np.float64)
