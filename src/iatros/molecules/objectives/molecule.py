@@ -9,7 +9,7 @@ from typing import Any
 
 from rdkit import Chem, rdBase
 
-from iatros.molecules.objectives.fingerprints import fingerprint
+from iatros.molecules.objectives.fingerprints import CIRCULAR, fingerprint
 from iatros.molecules.objectives.properties import PROPERTIES
 
 
@@ -35,6 +35,7 @@ class Molecule:
 
     def fingerprint(self, kind: str, radius: int) -> Any:
         """RDKit's vector of bits or counts."""
+        radius = radius if kind in CIRCULAR else 0
         return self.once(("fingerprint", kind, radius), lambda: fingerprint(self.mol, kind, radius))
 
     def has(self, smarts: str, query: Any) -> bool:

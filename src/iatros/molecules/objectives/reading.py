@@ -219,10 +219,12 @@ def _short(key: str, value: Any) -> str:
 
 def _named(parts: list[Part]) -> tuple[Part, ...]:
     """The parts with a name each; of several by one name, the later ones with a number."""
-    names: dict[str, int] = {}
-    named = []
+    named: dict[str, Part] = {}
     for part in parts:
-        name = part.name or part.label()
-        names[name] = names.get(name, 0) + 1
-        named.append(part.model_copy(update={"name": name if names[name] == 1 else f"{name} {names[name]}"}))
-    return tuple(named)
+        wanted = name = part.name or part.label()
+        number = 1
+        while name in named:
+            number += 1
+            name = f"{wanted} {number}"
+        named[name] = part.model_copy(update={"name": name})
+    return tuple(named.values())
