@@ -7,13 +7,16 @@ a header and a data dictionary, or images with their manifest.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
+import importlib.util
 import io
 import json
 import os
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -35,6 +38,8 @@ class CardFile:
 
     Where the publisher gives an MD5 and no SHA-256, `sha256` is empty and `md5` is checked: it finds a damaged or
     another file, but is no proof against one that was forged on purpose. `bytes` is None where no size is published.
+    `inside` is where the file lies in a Python package, such as `moses/dataset/data/train.csv.gz`: it is taken from
+    there, and not fetched, where the package is installed or its wheel lies in the folder of the dataset.
     """
 
     name: str
@@ -42,6 +47,7 @@ class CardFile:
     sha256: str
     bytes: int | None
     md5: str = ""
+    inside: str = ""
 
     def __post_init__(self) -> None:
         """A file without a hash, or with two that could contradict each other, is a mistake in the card."""
@@ -167,7 +173,7 @@ def get(card: Card) -> dict[str, Any]:
     folder = data_folder() / card.name
     for file in card.files:
         if not _intact(folder / file.name, file):
-            write_file(folder / file.name, _fetch(file), overwrite=True)
+            write_file(folder / file.name, _packaged(file, folder) or _fetch(file), overwrite=True)
     made = load(card.writer)(folder) if card.writer else _table(card, folder)
     return {
         "name": card.name,
@@ -232,6 +238,25 @@ def _intact(path: Path, file: CardFile) -> bool:
         return False
     with path.open("rb") as content:
         return file.has_hash_of(content)
+
+
+def _packaged(file: CardFile, folder: Path) -> bytes | None:
+    """The bytes of `file` from an installed package or a wheel in `folder`; None where none has them with its hash."""
+    if not file.inside:
+        return None
+    package, _, rest = file.inside.partition("/")
+    spec = importlib.util.find_spec(package)  # looks for a top-level package without importing it
+    places = spec.submodule_search_locations if spec is not None else None
+    for path in (Path(place, rest) for place in places or ()):
+        if path.is_file() and file.has_hash_of(io.BytesIO(content := path.read_bytes())):
+            return content
+    for path in sorted(folder.glob("*.whl")):
+        with contextlib.suppress(zipfile.BadZipFile, KeyError), zipfile.ZipFile(path) as wheel:
+            if wheel.getinfo(file.inside).file_size <= (file.bytes or MAX_BYTES) and file.has_hash_of(
+                io.BytesIO(content := wheel.read(file.inside))
+            ):
+                return content
+    return None
 
 
 def _fetch(file: CardFile) -> bytes:

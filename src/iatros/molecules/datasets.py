@@ -13,6 +13,34 @@ _MOLECULENET = (
 )
 _SPLIT = "split of GEM and Uni-Mol"
 
+_MOSES = (
+    "https://media.githubusercontent.com/media/molecularsets/moses/b94468cab4590ced03a98c26a35d3c1e0647d9c9"
+)
+_IN_MOSES = "moses/dataset/data"
+
+
+def _moses(name: str, title: str, file: str, sha256: str, size: int, notes: str = "") -> Card:
+    """A set of the benchmark MOSES, whose package holds the files as well."""
+    inside = f"{_IN_MOSES}/{file}"
+    return Card(
+        name=name,
+        title=title,
+        domain="molecules",
+        page="https://github.com/molecularsets/moses",
+        licence="MIT (the benchmark); the compounds are of ZINC, free to use",
+        citation="Polykovskiy D, Zhebrak A, Sanchez-Lengeling B, et al. Molecular Sets (MOSES). Frontiers in "
+        "Pharmacology 2020;11:565644. doi:10.3389/fphar.2020.565644",
+        loader=f"{_TABLES}:load_{name.replace('-', '_')}",
+        files=(CardFile(file, (f"{_MOSES}/{inside}",), sha256, size, inside=inside),),
+        published=(
+            Published("fcd", 0.0732, "CharRNN, 30,000 compounds, against the test set"),
+            Published("fcd", 0.099, "VAE, 30,000 compounds, against the test set"),
+            Published("fcd", 0.2968, "LatentGAN, 30,000 compounds, against the test set"),
+        ),
+        notes=notes,
+    )
+
+
 CARDS = Cards(
     (
         Card(
@@ -95,6 +123,28 @@ CARDS = Cards(
                 Published("auroc", 0.570, f"D-MPNN, {_SPLIT}"),
                 Published("auroc", 0.659, f"Uni-Mol, {_SPLIT}"),
             ),
+        ),
+        _moses(
+            "moses-train",
+            "MOSES, 1,584,663 compounds to learn a generator from",
+            "train.csv.gz",
+            "786f0313aa6b9ba5514df685f885742a70ea8d86f1a4fa48115f7f80a634265c",
+            10238967,
+            "taken from the package molsets where it is installed or its wheel lies in the folder of the dataset",
+        ),
+        _moses(
+            "moses-test",
+            "MOSES, 176,074 compounds like those that are learned from, as a reference",
+            "test.csv.gz",
+            "f896fbf3764f88d94670b9959e5872c600c12152a18233823e820761b7a791b2",
+            1367572,
+        ),
+        _moses(
+            "moses-test-scaffolds",
+            "MOSES, 176,225 compounds of scaffolds that are not learned from, as a second reference",
+            "test_scaffolds.csv.gz",
+            "adffb2192c1bfe31ab0e13154d4af19a37dc18bdbf3cd7b4491e04405128adde",
+            1274114,
         ),
     )
 )

@@ -29,7 +29,15 @@ _NOUN = "scaffolds"
 
 
 def evaluate(request: EvaluateRequest, context: Context) -> Produced:
-    """Metrics, calibration, coverage, thresholds and domain of a bundle on compounds with known measurements."""
+    """Metrics, calibration, coverage, thresholds and domain of a bundle on compounds with known measurements.
+
+    With a reference, the metrics of generated compounds beside it.
+    """
+    if request.reference is not None:
+        from iatros.molecules.distribution.comparison import evaluate_generated
+
+        return evaluate_generated(request, context)
+    assert request.model is not None
     bundle = open_bundle(request.model)
     if is_of_pairs(bundle):
         from iatros.molecules.affinity.requested import evaluate_pairs
