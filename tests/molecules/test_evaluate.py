@@ -121,3 +121,19 @@ def test_each_field_changes_the_result(bundles):
     assert plain["low"] < narrow["low"] < narrow["high"] < plain["high"]
     rows = [{**row, "sign": ">" if k % 2 else "="} for k, row in enumerate(others())]
     assert judged(bundles["numbers"], rows, relation="sign")["metrics"]["external"]["rmse"]["n"] == 15
+
+
+def test_compounds_that_were_learned_from_are_counted_and_said(bundles):
+    """Of the seventy that were trained on a fifth was held out; fingerprints tell the others again."""
+    again = judged(bundles["numbers"], compounds(70))
+    near = again["near_duplicates"]
+    assert near["n_test"] == 70
+    assert near["n_identical"] >= 56
+    assert near["n_near"] == sum(near["histogram"]["counts"][9:])
+    assert any("have the fingerprint of one that the model learned" in note for note in again["notes"])
+
+
+def test_new_compounds_are_not_said_to_be_known(bundles):
+    result = judged(bundles["numbers"])
+    assert result["near_duplicates"]["n_identical"] == 0
+    assert not any("fingerprint" in note for note in result["notes"])

@@ -50,7 +50,7 @@ _SECTIONS: tuple[Callable[[Result], Section], ...] = (
 _REASONS = {
     "flow": "the run recorded no flow of compounds",
     "by_endpoint": "no endpoint could be judged: one class, or no variation",
-    "thresholds": "thresholds belong to classes",
+    "thresholds": "no endpoint could be judged",
     "conformal": "no endpoint could be judged",
     "near_duplicates": "the run compared no sides",
 }

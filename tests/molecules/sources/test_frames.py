@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import polars as pl
 import pytest
@@ -41,5 +43,8 @@ def test_no_column_of_structures():
 def test_a_broken_parquet_file_and_an_unknown_ending(written):
     with pytest.raises(TableError, match="not a whole Parquet"):
         entries(written(b"PAR1 nothing", "t.parquet"))
+    with pytest.raises(TableError, match="there is no such file") as missing:
+        entries(Path("CCO"))
+    assert "one on each line" in str(missing.value.hint)
     with pytest.raises(TableError, match=r"the ending \.doc does not say"):
         entries(written("CCO", "t.doc"))
