@@ -7,7 +7,7 @@
 | `atom-pair`, `atom-pair-counts` | the same | pairs of atoms up to 10 bonds apart (Carhart 1985) |
 | `topological` | 2,048 bits | paths (RDKit's own) |
 | `maccs` | 166 bits | substructures |
-| `pharmacophore` | 39,972 bits | two and three pharmacophore points and their distances (Gobbi and Poppinger 1998) |
+| `pharmacophore` | bits, not folded | two and three pharmacophore points and their distances (Gobbi 1998) |
 
 Counts that are not folded are what GuacaMol and PMO call ECFP4, ECFP6, FCFP4 and AP: radius 2 and 3 there are 4 and 6.
 """
@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+
+from iatros.molecules.objectives.pharmacophore import pharmacophore
 
 N_BITS = 2048
 MOST_BONDS = 10
@@ -38,7 +40,7 @@ def _calculator(kind: str, radius: int) -> Callable[[Any], Any]:
     if kind == "maccs":
         return rdMolDescriptors.GetMACCSKeysFingerprint
     if kind == "pharmacophore":
-        return _pharmacophore
+        return pharmacophore
     if kind in CIRCULAR:
         invariants = (
             rdFingerprintGenerator.GetMorganFeatureAtomInvGen() if kind.startswith("feature") else None
@@ -52,9 +54,3 @@ def _calculator(kind: str, radius: int) -> Callable[[Any], Any]:
         generator = rdFingerprintGenerator.GetAtomPairGenerator(maxDistance=MOST_BONDS, fpSize=N_BITS)
     counted = kind.endswith("-counts")
     return generator.GetSparseCountFingerprint if counted else generator.GetFingerprint
-
-
-def _pharmacophore(mol: Any) -> Any:
-    from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
-
-    return Generate.Gen2DFingerprint(mol, Gobbi_Pharm2D.factory)
