@@ -17,11 +17,12 @@ import numpy as np
 
 from iatros.core.calibration import choose_calibrator, fit_calibrator
 from iatros.core.checkpoint import Checkpoint
-from iatros.core.conformal import fit_conformal
+from iatros.core.conformal import fit_conformal_interval, fit_conformal_set
 from iatros.core.context import Context
 from iatros.core.decision import choose_thresholds
 from iatros.core.splits import task_seed
 from iatros.core.task import Target
+from iatros.learners.compounds.fingerprints import Fingerprint
 from iatros.molecules.assay import Assay
 from iatros.molecules.evaluation import exact_rows, score
 from iatros.molecules.models import MODELS
@@ -29,8 +30,9 @@ from iatros.molecules.models.combined import StackPredictor, combine, weigh
 from iatros.molecules.models.crossfit import cross_fit, grouped_folds
 from iatros.molecules.models.estimator import CompoundPredictor, load_predictor
 from iatros.molecules.recipe import ENSEMBLE, Recipe
-from iatros.molecules.scoring import ActivityModel
-from iatros.molecules.trust.domain import Domain
+from iatros.molecules.scoring import ActivityModel, Rule
+from iatros.molecules.trust.difficulty import Difficulty
+from iatros.molecules.trust.domain import Domain, similarity_to_other_folds
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,10 @@ def _finished(
     assay: Assay, fold: np.ndarray, name: str, fitted: Fitted, recipe: Recipe, key: str
 ) -> tuple[ActivityModel, np.ndarray]:
     """The model with its calibrators and conformal rules, and its calibrated predictions for unseen compounds."""
-    calibrators, rules, unseen = [], [], np.empty(assay.y.shape)
+    calibrators, difficulties, unseen = [], [], np.empty(assay.y.shape)
+    rules: list[Rule] = []
+    similarity = similarity_to_other_folds(assay.compounds.values(Fingerprint()), fold)
+    seen = similarity if recipe.keep_fingerprints else np.full(len(assay), np.nan)
     for column, target in enumerate(assay.endpoints):
         known, raw = exact_rows(assay, column), fitted.unseen[:, column]
         y = _labels(target, assay.y[known, column])
@@ -172,7 +177,15 @@ def _finished(
             )
             unseen[fold == k, column] = refitted.apply(raw[fold == k])
         calibrators.append(calibrator)
-        rules.append(fit_conformal(target, y, unseen[known, column], recipe.coverage, groups=groups))
+        expected, difficulty = _difficulty(
+            target, y - unseen[known, column], seen[known], fitted.disagreement[known, column], fold[known]
+        )
+        difficulties.append(difficulty)
+        if target.task == "continuous":
+            residual = (y - unseen[known, column]) / expected
+            rules.append(fit_conformal_interval(residual, np.zeros(len(y)), recipe.coverage, groups=groups))
+        else:
+            rules.append(fit_conformal_set(target, y, unseen[known, column], recipe.coverage, groups=groups))
     scale = _scale(assay)
     model = ActivityModel(
         name,
@@ -180,10 +193,25 @@ def _finished(
         fitted.predictor,
         tuple(calibrators),
         tuple(rules),
-        domain=_domain(assay, fold, unseen / scale, fitted.disagreement / scale, scale, recipe),
+        tuple(difficulties),
+        domain=_domain(assay, fold, unseen / scale, fitted.disagreement / scale, scale, similarity, recipe),
         scale=scale,
     )
     return model, unseen
+
+
+def _difficulty(
+    target: Target, residual: np.ndarray, similarity: np.ndarray, disagreement: np.ndarray, fold: np.ndarray
+) -> tuple[np.ndarray, Difficulty]:
+    """The error to expect of each compound, judged by the other parts, and what says so of any; of classes 1."""
+    if target.task != "continuous":
+        return np.ones(len(residual)), Difficulty.load({})
+    errors, expected = np.abs(residual), np.empty(len(residual))
+    for k in np.unique(fold):
+        inside, others = fold == k, fold != k
+        found = Difficulty.fit(errors[others], similarity[others], disagreement[others])
+        expected[inside] = found.of(similarity[inside], disagreement[inside])
+    return expected, Difficulty.fit(errors, similarity, disagreement)
 
 
 def _scale(assay: Assay) -> np.ndarray:
@@ -200,6 +228,7 @@ def _domain(
     unseen: np.ndarray,
     disagreement: np.ndarray,
     scale: np.ndarray,
+    similarity: np.ndarray,
     recipe: Recipe,
 ) -> Domain:
     """The domain, set on predictions and disagreement in units of `scale`."""
@@ -213,6 +242,7 @@ def _domain(
         mean,
         disagreement.mean(axis=1),
         fold,
+        similarity=similarity,
         keep_fingerprints=recipe.keep_fingerprints,
     )
 

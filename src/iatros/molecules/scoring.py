@@ -20,6 +20,7 @@ from iatros.core.task import Target
 from iatros.learners.compounds.compounds import Compounds
 from iatros.molecules.models.combined import BagPredictor, StackPredictor
 from iatros.molecules.models.estimator import CompoundPredictor, load_predictor
+from iatros.molecules.trust.difficulty import Difficulty
 from iatros.molecules.trust.domain import Domain
 
 _ARRAYS = "calibration.safetensors"
@@ -61,13 +62,15 @@ class Answers:
 
 @dataclass(frozen=True)
 class ActivityModel:
-    """Predictor, for each endpoint a calibrator and a conformal rule, and the domain of applicability."""
+    """Predictor, for each endpoint a calibrator, a conformal rule and the error to expect, and the domain."""
 
     name: str
     endpoints: tuple[Target, ...]
     predictor: CompoundPredictor
     calibrators: tuple[Calibrator, ...]
     rules: tuple[Rule, ...]
+    """Of numbers in units of the error to expect."""
+    difficulties: tuple[Difficulty, ...]
     domain: Domain
     scale: np.ndarray
     """By endpoint (k,), in which unit disagreement counts: the spread of what was measured, or 1 for classes."""
@@ -83,12 +86,15 @@ class ActivityModel:
         value = self.calibrated(raw)
         low, high = np.full(value.shape, -np.inf), np.full(value.shape, np.inf)
         held = np.zeros((*value.shape, 2), dtype=bool)
+        found = self.domain.assess(compounds, (disagreement / self.scale).mean(axis=1))
         for column, rule in enumerate(self.rules):
             if isinstance(rule, ConformalInterval):
-                low[:, column], high[:, column] = rule.apply(value[:, column])
+                expected = self.difficulties[column].of(found.similarity, disagreement[:, column])
+                below, above = rule.apply(np.zeros(len(value)))
+                low[:, column] = value[:, column] + below * expected
+                high[:, column] = value[:, column] + above * expected
             else:
                 held[:, column] = rule.sets(value[:, column])
-        found = self.domain.assess(compounds, (disagreement / self.scale).mean(axis=1))
         return Answers(raw, value, spread, low, high, held, found.similarity, found.inside, found.reason)
 
     def calibrated(self, raw: np.ndarray) -> np.ndarray:
@@ -108,6 +114,11 @@ class ActivityModel:
             f"conformal{place}.{key}": value
             for place, rule in enumerate(self.rules)
             for key, value in rule.arrays().items()
+        }
+        arrays |= {
+            f"difficulty{place}.{key}": value
+            for place, difficulty in enumerate(self.difficulties)
+            for key, value in difficulty.arrays().items()
         }
         arrays |= {f"domain.{key}": value for key, value in self.domain.arrays().items()}
         arrays["endpoints.scale"] = self.scale
@@ -144,6 +155,9 @@ class ActivityModel:
                 for place, kind_of in enumerate(document["calibrators"])
             ),
             rules=tuple(kind.load(parts[f"conformal{place}"]) for place in range(len(endpoints))),
+            difficulties=tuple(
+                Difficulty.load(parts.get(f"difficulty{place}", {})) for place in range(len(endpoints))
+            ),
             domain=Domain.load(document["domain"], parts.get("domain", {})),
             scale=parts["endpoints"]["scale"],
         )

@@ -40,7 +40,12 @@ def conformal_section(result: Result) -> Section:
     lead = Paragraph(
         f"Beside each prediction stands {kind} that should hold the truth for {percent(level, 0)} of new compounds "
         "that are to those learned from as new groups of compounds are to the old; what varies is how wide it must be. "
-        "The rule was set on predictions of fits that had not seen the compound.",
+        + (
+            ""
+            if binary
+            else "It is wider for compounds that are less similar to those learned from, and where models disagree. "
+        )
+        + "The rule was set on predictions of fits that had not seen the compound.",
         "lead",
     )
     classes = [str(name) for one in found.values() for name in one.get("by_class") or {}]

@@ -66,6 +66,7 @@ class Domain:
         share: float = SHARE,
         k: int = N_NEAREST,
         fingerprint: Fingerprint | None = None,
+        similarity: np.ndarray | None = None,
         keep_fingerprints: bool = True,
     ) -> Domain:
         """The limits beyond which `share` of the development compounds lie.
@@ -73,8 +74,9 @@ class Domain:
         `errors` (n,) are absolute errors of predictions for unseen compounds, nan where nothing was measured; `spread`
         (n,) is how far the fits disagree; `folds` (n,) names the part of each compound. The similarity of a compound
         is measured to the other parts alone, as its prediction was made: so a series that was kept together is
-        as far from the rest as a new series is. The limit of the similarity is its quantile, since beyond it the model
-        extrapolates; that of the spread is one only if the errors beyond it are greater than the others.
+        as far from the rest as a new series is; `similarity` (n,) holds it where it is known already. The limit of the
+        similarity is its quantile, since beyond it the model extrapolates; that of the spread is one only if the errors
+        beyond it are greater than the others.
         """
         n = len(compounds)
         errors, spread, folds = np.asarray(errors, float), np.asarray(spread, float), np.asarray(folds)
@@ -89,7 +91,8 @@ class Domain:
             raise InputError(f"share must lie between 0 and 0.5, got {share}")
         fingerprint = fingerprint or Fingerprint()
         words = compounds.values(fingerprint)
-        similarity = similarity_to_other_folds(words, folds, k)
+        if similarity is None:
+            similarity = similarity_to_other_folds(words, folds, k)
         least, most = float(np.quantile(similarity, share)), float(np.quantile(spread, 1 - share))
         evidence = {
             "n": n,
