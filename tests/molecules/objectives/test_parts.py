@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rdkit import Chem
+from rdkit import Chem, DataStructs
+from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
-from iatros.core.errors import IatrosError
+from iatros.core.errors import IatrosError, InputError
 from iatros.molecules.objectives import molecule
 from iatros.molecules.objectives.fingerprints import KINDS, fingerprint
 from iatros.molecules.objectives.parts import atoms_of
@@ -102,6 +104,18 @@ def test_every_fingerprint_compares(kind: str) -> None:
     assert 0.0 <= value({"similar_to": ASPIRIN, "fingerprint": kind}, "CC1=CC(C)(C)CCO1") < 1.0
 
 
+def test_pharmacophores_are_as_alike_as_those_of_rdkit() -> None:
+    texts = json.loads((Path(__file__).parent / "published_scores.json").read_text())["smiles"]
+    mols = [Chem.MolFromSmiles(smiles) for smiles in texts]
+    theirs = [Generate.Gen2DFingerprint(mol, Gobbi_Pharm2D.factory) for mol in mols]
+    ours = [fingerprint(mol, "pharmacophore") for mol in mols]
+    assert [one.GetNumOnBits() for one in ours] == [one.GetNumOnBits() for one in theirs]
+    for mine, other in zip(ours, theirs, strict=True):
+        assert DataStructs.BulkTanimotoSimilarity(mine, ours) == DataStructs.BulkTanimotoSimilarity(
+            other, theirs
+        )
+
+
 def test_references_from_files(tmp_path: Path) -> None:
     (tmp_path / "known.smi").write_text(f"{ASPIRIN} aspirin\n\nCCO\nC1CC broken\nOCC again\n")
     with gzip.open(tmp_path / "known.csv.gz", "wt") as file:
@@ -111,6 +125,11 @@ def test_references_from_files(tmp_path: Path) -> None:
     made = load_objective({"parts": [{"distance_from": "known.smi"}]}, folder=tmp_path)
     told = made.document()["parts"][0]["distance_from"]
     assert (told["file"], told["n"], told["n_refused"]) == ("known.smi", 2, 1)
+    again = load_objective(made.document(), folder=tmp_path)
+    assert again.score(["CCCO"]) == made.score(["CCCO"])
+    (tmp_path / "known.smi").write_text("CCN\n")
+    with pytest.raises(InputError, match="others than sha256 says"):
+        load_objective(made.document(), folder=tmp_path)
     (tmp_path / "empty.smi").write_text("\n")
     for name, said in (("empty.smi", "no compounds"), ("missing.smi", "no such file")):
         with pytest.raises(IatrosError, match=said) as error:

@@ -28,7 +28,8 @@ class ActivityPart(Part):
 
     Of values, `use` takes the lower or upper end of the conformal interval instead. What lies outside the domain of
     applicability scores 0 (`require`), or its part is multiplied by `outside` (`weigh`), or is taken as it is
-    (`ignore`). Compounds are standardised as those were that the model learned from.
+    (`ignore`). Compounds are standardised as those were that the model learned from. With `bundle_sha256`, another
+    bundle at the same place is refused.
     """
 
     key: ClassVar[str] = "activity"
@@ -37,6 +38,7 @@ class ActivityPart(Part):
     use: Literal["value", "low", "high"] = "value"
     domain: Literal["require", "weigh", "ignore"] = "require"
     outside: float = Field(0.5, ge=0.0, le=1.0)
+    bundle_sha256: StrictStr | None = None
 
     _path: str = PrivateAttr("")
     _sha256: str = PrivateAttr("")
@@ -48,6 +50,8 @@ class ActivityPart(Part):
         if "outside" in self.model_fields_set and self.domain != "weigh":
             raise ValueError("outside is the factor of domain: weigh, and has no meaning here")
         bundle = open_bundle(path_of(self.activity))
+        if self.bundle_sha256 not in (None, bundle.manifest_sha256):
+            raise InputError("the bundle is another one than bundle_sha256 says", where=bundle.name)
         targets = _targets(bundle)
         names = [target.name for target in targets]
         if self.endpoint is None and len(names) > 1:

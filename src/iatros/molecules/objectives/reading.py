@@ -58,14 +58,27 @@ def load_objective(given: str | Path | Mapping[str, Any], *, folder: Path | None
     Paths of bundles and of files of compounds start from the file's folder; of a mapping, from `folder`, and without
     one it may name no files. RequestError, UnknownNameError and the like name the part that is wrong.
 
-    >>> load_objective({"parts": [{"property": "qed"}]}).score(["CCO"])[0].parts
-    {'qed': 0.4068079656508513}
+    >>> round(load_objective({"parts": [{"property": "qed"}]}).score(["CCO"])[0].score, 4)
+    0.4068
     """
     if isinstance(given, Mapping):
         return _objective(given, "the objective", {}, folder)
     path = Path(given)
     document, lines = _read(path)
     return _objective(document, path.name, lines, path.resolve().parent, default=path.stem)
+
+
+def as_yaml(objective: Objective) -> str:
+    """The objective as a file would hold it; reading it gives the same scores.
+
+    >>> print(as_yaml(load_objective({"parts": [{"property": "qed"}]})), end="")
+    name: objective
+    combine: geometric
+    parts:
+    - property: qed
+      name: qed
+    """
+    return yaml.safe_dump(objective.document(), sort_keys=False, allow_unicode=True, width=120)
 
 
 def _read(path: Path) -> tuple[Any, dict[int, int]]:

@@ -58,9 +58,17 @@ def path_of(text: str) -> Path:
 
 
 def read_references(value: Any) -> References:
-    """One SMILES, a list of them, or the name of a file; the error says which is no molecule."""
+    """One SMILES, a list of them, the name of a file, or what `document` says of one, which must then be unchanged.
+
+    The error says which is no molecule.
+    """
     if isinstance(value, References):
         return value
+    if isinstance(value, dict) and isinstance(value.get("file"), str):
+        read = _from_file(path_of(value["file"]))
+        if value.get("sha256", read.sha256) != read.sha256:
+            raise InputError("the compounds in the file are others than sha256 says", where=read.file)
+        return read
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, (list, tuple)) or not texts or not all(isinstance(one, str) for one in texts):
         raise ValueError("SMILES, a list of them or the name of a file is needed; put SMILES in quotes")
