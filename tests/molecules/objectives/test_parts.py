@@ -13,7 +13,7 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
 from iatros.core.errors import IatrosError, InputError
-from iatros.molecules.objectives import molecule
+from iatros.molecules.objectives import likeness, molecule
 from iatros.molecules.objectives.fingerprints import KINDS, fingerprint
 from iatros.molecules.objectives.parts import atoms_of
 from iatros.molecules.objectives.properties import PROPERTIES, largest_ring, ring_systems
@@ -114,6 +114,17 @@ def test_pharmacophores_are_as_alike_as_those_of_rdkit() -> None:
         assert DataStructs.BulkTanimotoSimilarity(mine, ours) == DataStructs.BulkTanimotoSimilarity(
             other, theirs
         )
+
+
+@pytest.mark.parametrize("kind", ["morgan", "atom-pair", "maccs", "topological"])
+def test_many_references_are_searched_to_the_same_answer(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = json.loads((Path(__file__).parent / "published_scores.json").read_text())["smiles"]
+    made = load_objective({"parts": [{"similar_to": texts[:20], "fingerprint": kind}]})
+    one_by_one = made.score(texts)
+    monkeypatch.setattr(likeness, "MANY", 1)
+    searched = made.score(texts)
+    assert [one.score for one in searched] == [one.score for one in one_by_one]
+    assert 0.0 < min(one.score for one in searched[20:]) < 1.0
 
 
 def test_references_from_files(tmp_path: Path) -> None:

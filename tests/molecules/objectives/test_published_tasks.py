@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iatros.core.errors import InputError, UnknownNameError
-from iatros.molecules.objectives.guacamol import guacamol, guacamol_score, top_counts
+from iatros.molecules.objectives.guacamol import guacamol, guacamol_score, targets, top_counts
 from iatros.molecules.objectives.molecule import molecules
 from iatros.molecules.objectives.objective import Scored
 from iatros.molecules.objectives.pmo import pmo, pmo_auc
@@ -46,6 +46,18 @@ def test_the_tasks_can_be_written_as_yaml_and_read_again(tmp_path: Path) -> None
         again = load_objective(path)
         assert again.name == name
         assert again.score(some) == made.score(some)
+
+
+def test_what_a_task_is_about_is_known() -> None:
+    about = {name: len(targets(task)) for name, task in guacamol().items()}
+    assert (
+        about["median-molecules-2"]
+        == about["valsartan-smarts"]
+        == len(targets(pmo()["valsartan_smarts"]))
+        == 2
+    )
+    assert about["osimertinib-mpo"] == about["celecoxib-rediscovery"] == about["deco-hop"] == 1
+    assert about["isomers-c11h24"] == 0
 
 
 def scored(scores: dict[str, float]) -> list[Scored]:

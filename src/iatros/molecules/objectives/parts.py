@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, StrictStr, field_validator
-from rdkit import Chem, DataStructs, rdBase
+from rdkit import Chem, rdBase
 
 from iatros.core.errors import InputError, unknown_name
 from iatros.molecules.curation.alerts import SOURCES as ALERTS
-from iatros.molecules.objectives.fingerprints import CIRCULAR, KINDS
+from iatros.molecules.objectives.fingerprints import KINDS
+from iatros.molecules.objectives.likeness import similarities
 from iatros.molecules.objectives.molecule import Molecule
 from iatros.molecules.objectives.part import Measured, Part, column
 from iatros.molecules.objectives.properties import PROPERTIES
@@ -65,14 +66,9 @@ class _Compared(Part):
             raise unknown_name("fingerprint", name, KINDS)
         return name
 
-    def similarities(self, references: References, molecules: Sequence[Molecule]) -> np.ndarray:
-        """Tanimoto similarity to the nearest reference, or the mean over them (n,)."""
-        known = _vectors(references, self.fingerprint, self.radius if self.fingerprint in CIRCULAR else 0)
-        reduce: Callable[[list[float]], float] = max if self.to == "nearest" else _mean
-        bulk = DataStructs.BulkTanimotoSimilarity
-        return column(
-            [reduce(bulk(one.fingerprint(self.fingerprint, self.radius), known)) for one in molecules]
-        )
+    def likeness(self, references: References, molecules: Sequence[Molecule]) -> np.ndarray:
+        """Similarity to the nearest reference, or the mean over them (n,)."""
+        return similarities(references, molecules, self.fingerprint, self.radius, self.to)
 
 
 class SimilarPart(_Compared):
@@ -82,7 +78,7 @@ class SimilarPart(_Compared):
     similar_to: Annotated[References, BeforeValidator(read_references)]
 
     def measure(self, molecules: Sequence[Molecule]) -> Measured:  # noqa: D102
-        return Measured(self.similarities(self.similar_to, molecules))
+        return Measured(self.likeness(self.similar_to, molecules))
 
     def label(self) -> str:  # noqa: D102
         return "similarity"
@@ -98,7 +94,7 @@ class DistantPart(_Compared):
     distance_from: Annotated[References, BeforeValidator(read_references)]
 
     def measure(self, molecules: Sequence[Molecule]) -> Measured:  # noqa: D102
-        return Measured(1.0 - self.similarities(self.distance_from, molecules))
+        return Measured(1.0 - self.likeness(self.distance_from, molecules))
 
     def label(self) -> str:  # noqa: D102
         return "distance"
@@ -267,18 +263,7 @@ def query(smarts: str) -> Any:
     return Chem.MolFromSmarts(smarts)
 
 
-@lru_cache(maxsize=128)
-def _vectors(references: References, kind: str, radius: int) -> list[Any]:
-    from iatros.molecules.objectives.fingerprints import fingerprint
-
-    return [fingerprint(Chem.MolFromSmiles(smiles), kind, radius) for smiles in references.smiles]
-
-
 @lru_cache(maxsize=1)
 def _symbols() -> tuple[str, ...]:
     table = Chem.GetPeriodicTable()
     return tuple(table.GetElementSymbol(number) for number in range(1, 119))
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
