@@ -20,3 +20,15 @@ GENERATORS.add(
     "writes a compound letter by letter with causal attention",
     extra="molecules",
 )
+GENERATORS.add(
+    "vae",
+    f"{_HERE}.vae:Vae",
+    "reads compounds into a latent space by convolutions and writes from there",
+    extra="molecules",
+)
+GENERATORS.add(
+    "gan",
+    f"{_HERE}.gan:Gan",
+    "writes from latent vectors made against a critic, or letter by letter against a discriminator",
+    extra="molecules",
+)

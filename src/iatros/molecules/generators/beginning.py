@@ -1,0 +1,124 @@
+"""How networks that read and write begin to learn: parameters, the library as codes, weights new or taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import Field
+
+from iatros.core.errors import RequestError
+from iatros.learners.compounds.tokens import Notation
+from iatros.molecules.generators.autoencoder import Sizes, network_class
+from iatros.molecules.generators.generator import GeneratorParams, Training
+from iatros.molecules.generators.latent import LatentSpace
+from iatros.molecules.generators.learning import Schedule, device
+from iatros.molecules.generators.library import Library
+from iatros.molecules.generators.material import Material, read_material
+from iatros.molecules.generators.stages import put_into
+
+_SHARDS = 2
+"""Parts of a batch that are learned side by side."""
+
+
+class AutoencoderParams(GeneratorParams):
+    """What every network has that reads into a latent space and writes from there."""
+
+    variational: ClassVar[bool]
+
+    notation: Notation = Field(default="smiles", description="how a compound is written: smiles or selfies")
+    latent: int = Field(default=64, ge=2, le=1024, description="length of the latent vector")
+    channels: int = Field(default=128, ge=4, le=2048, description="channels of the encoder's convolutions")
+    units: int = Field(default=512, ge=8, le=4096, description="gated units of each layer of the decoder")
+    layers: int = Field(default=1, ge=1, le=8, description="layers of gated units")
+    embedding: int = Field(default=64, ge=4, le=1024, description="length of the vector of a token")
+    token_dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="share of tokens hidden from the decoder while training"
+    )
+    randomise: int = Field(
+        default=0, ge=0, le=64, description="random writings of each compound that the encoder is given"
+    )
+    max_length: int = Field(default=120, ge=16, le=1000, description="tokens of the longest text")
+    epochs: int = Field(default=10, ge=1, le=10_000, description="passes over the library")
+    batch_size: int = Field(default=256, ge=2, le=65_536, description="compounds of a step")
+    learning_rate: float = Field(default=2e-3, gt=0, le=1, description="largest step size of AdamW")
+    weight_decay: float = Field(default=1e-4, ge=0, le=10, description="decay of the weights by AdamW")
+
+    def sizes(self, n_tokens: int) -> Sizes:
+        """The sizes of a network with a vocabulary of `n_tokens` codes."""
+        return Sizes(
+            n_tokens=n_tokens,
+            longest=self.max_length + 2,
+            embedding=self.embedding,
+            channels=self.channels,
+            latent=self.latent,
+            units=self.units,
+            layers=self.layers,
+            variational=self.variational,
+        )
+
+
+Params = TypeVar("Params", bound=AutoencoderParams)
+
+
+def as_begun(params: Params, start: LatentSpace) -> Params:
+    """`params` with the sizes and the notation of `start`; RequestError where one was asked for that differs."""
+    sizes = start.sizes
+    fixed = {
+        "notation": start.vocabulary.notation,
+        "max_length": sizes.longest - 2,
+        "embedding": sizes.embedding,
+        "channels": sizes.channels,
+        "latent": sizes.latent,
+        "units": sizes.units,
+        "layers": sizes.layers,
+    }
+    for name, value in fixed.items():
+        asked = getattr(params, name)
+        if name in params.model_fields_set and asked != value:
+            raise RequestError(
+                f"{name} is {asked}, and start was trained with {value}",
+                where="param",
+                hint=f"leave {name} out, or train without start",
+            )
+    return params.model_copy(update=fixed)
+
+
+def material_of(
+    library: Library, params: AutoencoderParams, training: Training, seed: int, start: LatentSpace | None
+) -> Material:
+    """The library as codes: its own, or those of `start`."""
+    return read_material(
+        library,
+        training,
+        notation=params.notation,
+        max_length=params.max_length,
+        randomise=params.randomise,
+        seed=seed,
+        vocabulary=None if start is None else start.vocabulary,
+    )
+
+
+def network_of(
+    params: AutoencoderParams,
+    recorded: Sequence[str],
+    material: Material,
+    seed: int,
+    start: LatentSpace | None,
+) -> Any:
+    """The network before it learns, with weights drawn from `seed` or those of `start`, on the device to learn on."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = network_class()(params.sizes(len(material.vocabulary)), recorded, params.epochs)
+    if start is not None:
+        put_into(network, start.weights)
+    return network.to(device())
+
+
+def schedule_of(params: AutoencoderParams) -> Schedule:
+    """How long and how fast, as the parameters say."""
+    return Schedule(
+        params.epochs, params.batch_size, params.learning_rate, params.weight_decay, shards=_SHARDS
+    )

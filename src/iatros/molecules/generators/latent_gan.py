@@ -1,0 +1,245 @@
+"""A generator of compounds that was taught by a critic in the latent space of a heteroencoder.
+
+As in LatentGAN (Prykhodko et al. 2019, J Cheminform 11:74): first a network learns to write each compound canonically
+when it has read it in a random writing (Bjerrum and Sattarov 2018, Biomolecules 8:131); then another learns to make
+latent vectors that a critic cannot tell from those of the library.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from iatros.core.arrays import pack_arrays, unpack_arrays
+from iatros.learners.tabular.scorers import Read, Saved
+from iatros.molecules.generators.adversary import Adversaries, Contest, Latents
+from iatros.molecules.generators.autoencoder import (
+    as_tensor,
+    hidden_tokens,
+    normal_like,
+    reconstruction,
+    weights_of,
+)
+from iatros.molecules.generators.beginning import (
+    AutoencoderParams,
+    as_begun,
+    material_of,
+    network_of,
+    schedule_of,
+)
+from iatros.molecules.generators.collapse import LOOKED_AT, WRITTEN, Yardstick
+from iatros.molecules.generators.dense import Dense, scale_of
+from iatros.molecules.generators.generator import AS_LEARNED, Draw, Training
+from iatros.molecules.generators.latent import LatentSpace
+from iatros.molecules.generators.learning import device, learn
+from iatros.molecules.generators.library import Library
+from iatros.molecules.generators.material import Material
+from iatros.molecules.generators.stages import as_columns, finite, stage
+from iatros.molecules.generators.turns import take_turns
+from iatros.molecules.generators.way import Watched
+
+if TYPE_CHECKING:
+    import torch
+
+_ARRAYS = {
+    "space": "weights.safetensors",
+    "dense": "generator.safetensors",
+    "opponents": "adversaries.safetensors",
+}
+_CHUNK = 512
+_EPSILON = 1e-5
+_ENCODED = 200_000
+"""Compounds of a large library whose latent vectors the critic sees."""
+_HISTORY = ("epoch", "loss", "tuning_loss", "reconstruction")
+
+
+@dataclass(frozen=True)
+class LatentGanGenerator:
+    """The trained generator of latent vectors, and the space that they are written from.
+
+    `opponents` are the networks as they were left, so that learning can go on; nothing is written with them.
+    """
+
+    kind: ClassVar[str] = "latent-gan"
+    space: LatentSpace
+    dense: dict[str, np.ndarray] = field(repr=False)
+    opponents: dict[str, np.ndarray] = field(repr=False)
+
+    def sample(self, n: int, *, rng: np.random.Generator, draw: Draw = AS_LEARNED) -> list[str]:
+        """`n` new texts in SMILES; see `Generator`."""
+        return self.space.decode(Dense(self.dense).make(n, rng), rng=rng, draw=draw)
+
+    def encode(self, smiles: Sequence[str]) -> np.ndarray:
+        """Latent vectors, float32 (n, latent), of compounds; InputError as in `LatentSpace.encode`."""
+        return normalised(self.space.encode(smiles)[0])
+
+    def decode(self, latents: np.ndarray, *, rng: np.random.Generator, draw: Draw = AS_LEARNED) -> list[str]:
+        """One text in SMILES for each of `latents` (n, latent)."""
+        return self.space.decode(latents, rng=rng, draw=draw)
+
+    def save(self) -> Saved:
+        """The document, in which vocabulary and sizes are, and the weights of the three parts."""
+        parts = {"space": self.space.weights, "dense": self.dense, "opponents": self.opponents}
+        files = {_ARRAYS[name]: pack_arrays(arrays) for name, arrays in parts.items()}
+        return {"kind": self.kind, **self.space.document()}, files
+
+    @classmethod
+    def load(cls, document: dict[str, Any], read: Read) -> LatentGanGenerator:
+        """The generator that `save` described."""
+        space, dense, opponents = (unpack_arrays(read(_ARRAYS[name])) for name in _ARRAYS)
+        return cls(LatentSpace.read(document, space), dense, opponents)
+
+
+def normalised(mean: np.ndarray) -> np.ndarray:
+    """`mean` (n, latent) with mean 0 and variance 1 in each row: an encoder cannot outgrow the noise that is added."""
+    deviation = np.sqrt(mean.var(axis=1, keepdims=True) + np.float32(_EPSILON))
+    return np.asarray((mean - mean.mean(axis=1, keepdims=True)) / deviation)
+
+
+def fit_latent(
+    params: AutoencoderParams,
+    contest: Contest,
+    library: Library,
+    training: Training,
+    *,
+    latent_noise: float,
+    share: float,
+    seed: int,
+    start: LatentGanGenerator | None,
+) -> tuple[LatentGanGenerator, dict[str, Any]]:
+    """The trained generator and its notes; of the time given, `share` is for what the critic teaches.
+
+    A run that was killed goes on in the stage in which it was. FitError where a loss is not finite.
+    """
+    if start is not None:
+        params = as_begun(params, start.space)
+    begun = None if start is None else start.space
+    with training.progress.step("tokens"):
+        material = material_of(library, params, training, seed, begun)
+    space, history = _heteroencoder(
+        params, material, stage(training, "heteroencoder", 1.0 - share), latent_noise, seed, begun
+    )
+    before = time.monotonic()
+    with training.progress.step("reading the library into the latent space"):
+        latents = _latents(space, material, seed)
+    second = stage(training, "adversaries", share)
+    if second.seconds is not None:
+        second = replace(second, seconds=max(1.0, second.seconds - (time.monotonic() - before)))
+    yardstick = Yardstick(library, material.rows, material.tuning, seed)
+
+    def judge(dense: dict[str, np.ndarray], n: int = LOOKED_AT) -> Mapping[str, float]:
+        rng = np.random.default_rng([seed, 31])
+        return yardstick.measures(space.decode(Dense(dense).make(n, rng), rng=rng, draw=AS_LEARNED))
+
+    adversaries = Adversaries(contest, latents, judge, seed)
+    if start is not None:
+        adversaries.begin_with(start.opponents)
+    looks = take_turns(adversaries, contest.steps, second, "learning from the critic", seed=seed)
+    generator = LatentGanGenerator(space, adversaries.folded(), adversaries.kept())
+    with training.progress.step("writing many to see whether they differ"):
+        collapse = {
+            "n": WRITTEN,
+            "written": dict(judge(generator.dense, WRITTEN)),
+            "library": yardstick.of_library(WRITTEN),
+        }
+    notes = {
+        "history": history,
+        "adversarial_history": looks,
+        "mode_collapse": collapse,
+        "seconds_of_heteroencoder": None if training.seconds is None else training.seconds * (1.0 - share),
+        "seconds_of_adversaries": None if training.seconds is None else training.seconds * share,
+        "n_weights": sum(
+            value.size for arrays in (space.weights, generator.dense) for value in arrays.values()
+        ),
+        "n_latents": len(latents.real),
+        **material.notes(),
+        "device": device(),
+    }
+    return generator, notes
+
+
+def _heteroencoder(
+    params: AutoencoderParams,
+    material: Material,
+    training: Training,
+    noise: float,
+    seed: int,
+    start: LatentSpace | None,
+) -> tuple[LatentSpace, list[dict[str, float]]]:
+    """The first stage: the space and what was noted of each epoch; found in the checkpoint once it is done."""
+    sizes = params.sizes(len(material.vocabulary))
+    done = training.checkpoint.get("done")
+    if done is not None:
+        rows = done.pop("history").tolist()
+        history = [dict(zip(_HISTORY, row, strict=True)) for row in rows]
+        return LatentSpace(done, material.vocabulary, sizes), history
+    network = network_of(params, ("reconstruction",), material, seed, start)
+    task = _Task(network, material, params.token_dropout, noise)
+    total = params.epochs * -(-len(material.rows) // params.batch_size)
+    learned = learn(
+        network,
+        material.rows,
+        material.lines.lengths[material.rows],
+        task.loss,
+        task.tuning_loss,
+        schedule_of(params),
+        replace(training, progress=Watched(training.progress, network.way, total, training.seconds)),
+        seed=seed,
+    )
+    history = [{**one, **more} for one, more in zip(learned, network.way.history(), strict=True)]
+    weights = weights_of(network)
+    training.checkpoint.put("done", {**weights, "history": as_columns(history, _HISTORY)})
+    return LatentSpace(weights, material.vocabulary, sizes), history
+
+
+class _Task:
+    """What the heteroencoder is to learn: to write what it has read, from a latent vector that noise was added to."""
+
+    def __init__(self, network: Any, material: Material, token_dropout: float, noise: float) -> None:
+        self.network, self.material = network, material
+        self.token_dropout, self.noise = token_dropout, noise
+
+    def loss(self, batch: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+        """Nats of a token."""
+        codes = self.material.written[batch]
+        latents = self._latents(self.material.given(batch, rng))
+        latents = latents + self.noise * normal_like(latents, rng)
+        shown = hidden_tokens(codes, self.token_dropout, rng)
+        nats, n_tokens = reconstruction(self.network, codes, latents, shown)
+        return finite(nats / n_tokens, "the heteroencoder's loss")
+
+    def tuning_loss(self) -> float:
+        """The same of the tuning compounds in one of their writings; what each costs is recorded."""
+        tuning, rng = self.material.tuning, np.random.default_rng(1)
+        total, n_tokens = 0.0, 0
+        for at in range(0, len(tuning), _CHUNK):
+            part = tuning[at : at + _CHUNK]
+            latents = self._latents(self.material.given(part, rng))
+            latents = latents + self.noise * normal_like(latents, rng)
+            nats, n = reconstruction(self.network, self.material.written[part], latents)
+            total, n_tokens = total + float(nats), n_tokens + n
+        self.network.way.record({"reconstruction": total / len(tuning)})
+        return total / n_tokens
+
+    def _latents(self, given: np.ndarray) -> torch.Tensor:
+        from torch.nn import functional
+
+        mean, _ = self.network.encoder(as_tensor(given, self.network))
+        return functional.layer_norm(mean, mean.shape[1:], eps=_EPSILON)
+
+
+def _latents(space: LatentSpace, material: Material, seed: int) -> Latents:
+    """The latent vectors of the library and of its tuning compounds, on the scale that is learned on."""
+    rng = np.random.default_rng([seed, 37])
+    rows = material.rows
+    if len(rows) > _ENCODED:
+        rows = np.sort(rng.choice(rows, _ENCODED, replace=False))
+    real, tuning = (
+        normalised(space.encoder.encode(material.given(some, rng))[0]) for some in (rows, material.tuning)
+    )
+    centre, spread, reach = scale_of(real)
+    return Latents((real - centre) / spread, (tuning - centre) / spread, centre, spread, reach)
