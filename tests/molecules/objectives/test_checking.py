@@ -93,6 +93,12 @@ def test_what_is_rare_or_unknown_is_noted(monkeypatch: pytest.MonkeyPatch) -> No
     assert rare.notes == ("few compounds meet: has [Cl] (1.0%)",)
 
 
+def test_what_cannot_be_read_is_unknown() -> None:
+    found = checked(WEIGHT, {"forbid": "[Cl]"}, smiles=["CCO", "C1CC", "CCCC"])
+    assert [one.n_unknown for one in found.ranges] == [1, 1]
+    assert found.problems == ()
+
+
 def test_there_must_be_compounds() -> None:
     with pytest.raises(InputError, match="there are none"):
         check_scored(load_objective({"parts": [{"property": "qed"}]}), [])

@@ -92,10 +92,14 @@ def test_no_compounds_have_no_scores() -> None:
     assert objective(every).score([]) == []
 
 
-def test_what_is_no_molecule_is_refused() -> None:
-    for wrong in ("C1CC", "", "not a molecule"):
-        with pytest.raises(ValueError, match="not a valid SMILES"):
-            objective().score(["CCO", wrong])
+def test_what_is_no_molecule_scores_0_and_ends_nothing() -> None:
+    fine = objective().score(["CCO", "CCN"])
+    for wrong in ("C1CC", "", "not a molecule", "CC(C)(C)(C)C"):
+        first, second, third = objective().score(["CCO", wrong, "CCN"])
+        assert [first, third] == fine
+        assert (second.smiles, second.score, second.reason) == (wrong, 0.0, "not a valid SMILES")
+        assert second.parts == {"heavy_atoms": 0.0, "fluorines": 0.0}
+        assert math.isnan(second.values["fluorines"])
 
 
 @given(

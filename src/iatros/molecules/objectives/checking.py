@@ -128,7 +128,7 @@ def _met(objective: Objective, scored: Sequence[Scored]) -> dict[str, np.ndarray
         if part.hard:
             met[part.name] = np.array([one.parts[part.name] > 0.0 for one in scored])
         if getattr(part, "domain", "") == "require":
-            inside = [one.values[f"{part.name} in domain"] == 1.0 for one in scored]
+            inside = [one.values.get(f"{part.name} in domain") == 1.0 for one in scored]
             met[f"the domain of {part.name}"] = np.array(inside)
     return met
 

@@ -16,7 +16,7 @@ from iatros.molecules.objectives.properties import PROPERTIES
 class Molecule:
     """What is known of one compound so far; whatever is asked for again is not computed again.
 
-    `smiles` must be valid, as an optimiser's compounds are: ValueError otherwise.
+    ValueError where `smiles` is no molecule.
 
     >>> Molecule("CCO").property("heavy_atoms")
     3.0
@@ -69,11 +69,18 @@ class Molecule:
         return self._found[key]
 
 
-def molecules(smiles: Sequence[str]) -> list[Molecule]:
-    """Each compound, read; the same text is read once."""
+def molecules(smiles: Sequence[str]) -> list[Molecule | None]:
+    """Each compound, read, None where the text is no molecule; the same text is read once."""
     with rdBase.BlockLogs():
-        read = {text: Molecule(text) for text in dict.fromkeys(smiles)}
+        read = {text: _read(text) for text in dict.fromkeys(smiles)}
     return [read[text] for text in smiles]
+
+
+def _read(smiles: str) -> Molecule | None:
+    try:
+        return Molecule(smiles)
+    except ValueError:
+        return None
 
 
 def _number(calculate: Callable[[Any], float], mol: Any) -> float:

@@ -48,8 +48,15 @@ class Objective:
     combine: Combine = "geometric"
 
     def score(self, smiles: Sequence[str]) -> list[Scored]:
-        """Each of the valid SMILES, in order; the same compound always scores the same."""
-        return self.score_molecules(molecules(smiles))
+        """Each compound, in order; the same compound always scores the same.
+
+        The SMILES should be valid: what RDKit cannot read scores 0, so that one such text does not end a search.
+        """
+        read = molecules(smiles)
+        found = iter(self.score_molecules([one for one in read if one is not None]))
+        return [
+            self._unread(text) if one is None else next(found) for text, one in zip(smiles, read, strict=True)
+        ]
 
     def score_molecules(self, read: Sequence[Molecule]) -> list[Scored]:
         """The same of compounds that were read already, which several objectives can share."""
@@ -68,6 +75,11 @@ class Objective:
             )
             for place, one in enumerate(read)
         ]
+
+    def _unread(self, smiles: str) -> Scored:
+        parts = {part.name: 0.0 for part in self.parts}
+        values = {part.name: float("nan") for part in self.parts}
+        return Scored(smiles, 0.0, parts, values, "not a valid SMILES")
 
     def document(self) -> dict[str, Any]:
         """The objective as YAML holds it, for results and reports."""
