@@ -30,7 +30,10 @@ def checkpoint(
         yield None
         return
     if out is None:
-        raise RequestError("only a run that writes a bundle can be resumed")
+        raise RequestError(
+            "only a run that writes a bundle or documents can be resumed: its work is kept beside them",
+            hint="give out",
+        )
     folder = checkpoint_of(out)
     identity = _identity(domain, action, request)
     _claim(folder, identity)

@@ -122,7 +122,7 @@ def _door(action: Action) -> list[inspect.Parameter]:
             "config", Path | None, "YAML file with fields; flags win over it", group=DOOR, metavar="FILE"
         )
     )
-    if action.writes == "bundle":
+    if action.writes == "bundle" or action.resumes:
         parameters.append(_switch("resume", "keep work in OUT.checkpoint, and take up what lies there"))
     return [
         *parameters,

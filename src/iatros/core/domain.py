@@ -26,6 +26,8 @@ class Action:
     """True where the request names a bundle; those actions are also answered over HTTP."""
     writes: Literal["bundle", "table", "documents"] | None = None
     """What the door writes: a new bundle always, a table or the documents where `out` is given, or nothing."""
+    resumes: bool = False
+    """True where a run can be taken up again although it makes no bundle; what makes a bundle always can."""
 
 
 @dataclass(frozen=True)

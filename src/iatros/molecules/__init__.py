@@ -54,6 +54,14 @@ DOMAIN = Domain(
             writes="documents",
         ),
         Action(
+            "optimise",
+            "compounds that an objective of several parts scores high",
+            "iatros.molecules.generation_requests:OptimiseRequest",
+            "iatros.molecules.optimisers.optimisation:optimise",
+            writes="documents",
+            resumes=True,
+        ),
+        Action(
             "predict",
             "the activity of each compound",
             "iatros.molecules.requests:PredictRequest",

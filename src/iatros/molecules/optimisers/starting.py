@@ -1,0 +1,74 @@
+"""Where searches begin: compounds of a library, and for benchmarks a library without what is to be found."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+from iatros.core.engine import Engine
+from iatros.core.progress import SilentProgress
+from iatros.molecules.optimisers.ledger import STEREO, Ledger
+from iatros.molecules.optimisers.population import Population
+
+NEAR = 0.4
+"""Tanimoto similarity (ECFP4, 2048 bits) from which on a compound of the pool counts as a neighbour of a target."""
+_BATCH = 2000
+
+
+def begin(
+    ledger: Ledger,
+    population: Population,
+    start: Sequence[str],
+    rng: random.Random,
+    *,
+    size: int,
+    prescreen: int = 0,
+) -> None:
+    """The first population: `size` start compounds drawn at random, or the best of `prescreen` scored beforehand."""
+    chosen = rng.sample(list(start), min(len(start), prescreen or size))
+    if prescreen:
+        ledger.prescreen(chosen)
+        chosen = [row.scored.smiles for row in ledger.best(size, prescreened=True)]
+    population.take(ledger.ask(chosen, origin="start"))
+
+
+def flat(library: Sequence[str], engine: Engine) -> list[str]:
+    """Canonical SMILES without stereochemistry, each once, of a library of canonical SMILES."""
+    batches = [list(library[at : at + _BATCH]) for at in range(0, len(library), _BATCH)]
+    found = engine.map(_flat, batches, None, progress=SilentProgress(), label="start compounds")
+    return list(dict.fromkeys(text for part in found for text in part))
+
+
+def _flat(_: None, smiles: list[str]) -> list[str]:
+    from rdkit import Chem
+
+    flattened = []
+    for text in smiles:
+        if STEREO.search(text):
+            text = Chem.MolToSmiles(Chem.MolFromSmiles(STEREO.sub("", text)))
+        flattened.append(text)
+    return flattened
+
+
+def without_neighbours(
+    library: Sequence[str], targets: Sequence[str], *, near: float = NEAR
+) -> tuple[list[str], int]:
+    """`library` without the compounds whose similarity to any of `targets` is `near` or more, and how many those are.
+
+    Similarity is that of Tanimoto, of ECFP4 with 2048 bits.
+    """
+    from iatros.learners.compounds.compounds import Compounds
+    from iatros.learners.compounds.fingerprints import Fingerprint
+    from iatros.learners.compounds.tanimoto import similarities
+
+    if not targets:
+        return list(library), 0
+    wanted = Compounds(list(targets)).values(Fingerprint())
+    kept: list[str] = []
+    for at in range(0, len(library), 10_000):
+        part = library[at : at + 10_000]
+        found = similarities(Compounds(part).values(Fingerprint()), wanted).max(axis=1)
+        kept += [part[row] for row in np.flatnonzero(found < near).tolist()]
+    return kept, len(library) - len(kept)
