@@ -29,7 +29,7 @@ WIDTH = 512
 """Numbers of one activation."""
 LENGTH = 350
 """Characters that are read, the closing dot included."""
-BATCH = 512
+BATCH = 256
 _TOKENS = (
     "C", "N", "O", "H", "F", "Cl", "P", "B", "Br", "S", "I", "Si", "#", "(", ")", "+", "-", "1", "2", "3", "4", "5",
     "6", "7", "8", "=", "[", "]", "@", "c", "n", "o", "s", "X", ".",

@@ -135,6 +135,8 @@ def _against(request: EvaluateRequest, sides: Sides, context: Context) -> dict[s
     ours = None
     if "fcd" not in request.leave_out and len(made) > 1:
         ours = chemnet.moments(made.smiles, context, label="ChemNet on the compounds")
+    fragments = [text.split(".") for text in made.fragments]
+    scaffolds = [(one,) if one else () for one in made.scaffolds]  # of a salt it has a dot, and is one
     found: dict[str, dict[str, Metric]] = {}
     for role, (reference, source) in sources.items():
         one: dict[str, Metric] = {}
@@ -143,8 +145,8 @@ def _against(request: EvaluateRequest, sides: Sides, context: Context) -> dict[s
             one["fcd"] = judging.bare(value, len(made), "none: the value falls with the number of compounds")
         with context.progress.step(f"nearest of {reference.name}"):
             one["snn"] = judging.nearest_similarity(made.words, build_index(reference.words), level)
-        one["frag"] = judging.parts_similarity(made.fragments, reference.fragments, level)
-        one["scaf"] = judging.parts_similarity(made.scaffolds, reference.scaffolds, level)
+        one["frag"] = judging.parts_similarity(fragments, reference.fragments, level)
+        one["scaf"] = judging.parts_similarity(scaffolds, reference.scaffolds, level)
         found[role] = one
     return found
 
@@ -248,7 +250,7 @@ def _notes(request: EvaluateRequest, sides: Sides) -> list[str]:
             f"write {ENOUGH:,} or more"
         )
     if made.n_blank:
-        notes.append(f"{made.n_blank:,} blank lines are not counted as written")
+        notes.append(f"blank lines, which do not count as written: {made.n_blank:,}")
     if sides.known is None:
         notes.append("no training is given, so nothing is said of novelty")
     if "fcd" in request.leave_out:

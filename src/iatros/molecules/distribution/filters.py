@@ -2,9 +2,9 @@
 
 A compound fails with a ring of 8 atoms or more, with any charge, with an element other than C, N, S, O, F, Cl, Br and
 H, with one of 22 medicinal chemistry patterns or one of 480 patterns of assay interference (PAINS; Baell and Holloway
-2010, as RDKit ships them), or where its SMILES without stereochemistry cannot be read back. Source: Polykovskiy et
-al., Front Pharmacol 11:565644 (2020) and its code. Three of the published patterns ask for fixed double bonds in
-rings that RDKit takes for aromatic; they are asked all the same.
+2010, as RDKit shipped them in 2019), or where its SMILES without stereochemistry cannot be read back. Source:
+Polykovskiy et al., Front Pharmacol 11:565644 (2020) and its code. Three of the published patterns ask for fixed double
+bonds in rings that RDKit takes for aromatic; they are asked all the same.
 
 What differs from `iatros.molecules.curation.moses`: charges of a sulfoxide count as charges here, since the shares of
 other generators were computed so.
@@ -23,6 +23,7 @@ from rdkit import Chem, RDConfig
 
 from iatros.core.errors import MissingExtraError
 from iatros.molecules.curation.moses import ELEMENTS, LARGEST_RING, PATTERNS, TOO_MANY
+from iatros.molecules.distribution.interference import OLDER
 from iatros.molecules.distribution.queries import Screen
 
 RINGS_WITH_FIXED_BONDS = {
@@ -51,11 +52,11 @@ def _interference() -> tuple[tuple[str, Any], ...]:
             where=str(path),
             hint="install RDKit from its own wheel, or leave out the metric filters",
         ) from error
-    rows = csv.reader(text.splitlines())
-    return tuple(
-        (f"PAINS {name.strip().removeprefix('<regId=').rstrip('>')}", Chem.MolFromSmarts(smarts.strip()))
-        for smarts, name in (row for row in rows if row)
-    )
+    patterns = {
+        name.strip().removeprefix("<regId=").rstrip(">"): smarts.strip()
+        for smarts, name in (row for row in csv.reader(text.splitlines()) if row)
+    }
+    return tuple((f"PAINS {name}", Chem.MolFromSmarts(smarts)) for name, smarts in (patterns | OLDER).items())
 
 
 @cache

@@ -178,9 +178,9 @@ def _of_numbers(reference: np.ndarray, generated: np.ndarray) -> float:
 
 def _of_counts(reference: np.ndarray, generated: np.ndarray) -> float:
     p, edges = np.histogram(reference, bins=10, density=True)
-    inside = (generated >= edges[0]) & (generated <= edges[-1])
-    q = np.histogram(generated, bins=edges, density=True)[0] if inside.any() else np.zeros(len(p))
-    return _divergence(p + _LEAST, q + _LEAST)
+    if not ((generated >= edges[0]) & (generated <= edges[-1])).any():
+        return math.inf
+    return _divergence(p + _LEAST, np.histogram(generated, bins=edges, density=True)[0] + _LEAST)
 
 
 def _density(values: np.ndarray, at: np.ndarray) -> np.ndarray:

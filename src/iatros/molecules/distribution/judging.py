@@ -10,6 +10,7 @@ training would.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,29 +45,27 @@ def nearest_similarity(words: np.ndarray, index: SearchIndex, confidence_level: 
     return _metric(value, half, len(similarity), "normal over the compounds", 0.0, 1.0)
 
 
-def parts_similarity(texts: Sequence[str], reference: Mapping[str, int], confidence_level: float) -> Metric:
+def parts_similarity(
+    parts: Sequence[Sequence[str]], reference: Mapping[str, int], confidence_level: float
+) -> Metric:
     """Frag or Scaf: the cosine of how often each part occurs here and in the reference.
 
-    `texts` holds the parts of each compound joined by dots, nothing where it has none. Not defined where a side has no
-    parts.
+    `parts` holds those of each compound. Not defined where a side has none.
     """
-    own: dict[str, int] = {}
-    for text in texts:
-        for part in text.split(".") if text else ():
-            own[part] = own.get(part, 0) + 1
+    own = Counter(part for some in parts for part in some)
     if not own or not reference:
-        return Metric(NAN, NAN, NAN, len(texts), None, "not defined: a side has no such parts")
+        return Metric(NAN, NAN, NAN, len(parts), None, "not defined: a side has no such parts")
     theirs = math.sqrt(sum(count * count for count in reference.values()))
     ours = math.sqrt(sum(count * count for count in own.values()))
     value = sum(count * reference.get(part, 0) for part, count in own.items()) / (theirs * ours)
-    influence = np.empty(len(texts))
-    for place, text in enumerate(texts):
-        parts = text.split(".") if text else ()
-        influence[place] = sum(
-            reference.get(part, 0) / (theirs * ours) - value * own[part] / ours**2 for part in parts
-        )
-    half = _half(influence * len(texts), confidence_level)
-    return _metric(value, half, len(texts), _LINEARISED, 0.0, 1.0)
+    influence = np.array(
+        [
+            sum(reference.get(part, 0) / (theirs * ours) - value * own[part] / ours**2 for part in some)
+            for some in parts
+        ]
+    )
+    half = _half(influence * len(parts), confidence_level)
+    return _metric(value, half, len(parts), _LINEARISED, 0.0, 1.0)
 
 
 def diversity(similarity: np.ndarray, confidence_level: float) -> Metric:

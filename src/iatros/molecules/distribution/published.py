@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-TEST = "7b343c091f39d3b042538e7b341d17ac3c4eca0cad047d54d4a22a6dc8058d44"
-SCAFFOLDS = "a2cfca936da5e9864405f1d14968b9de7f1e8a3bd622d04ac32d5895a989e849"
+TEST = "bcf08c88ae397ff716d4e1750e01ca14710ce683d0d02d69bcc0936378e80adb"
+SCAFFOLDS = "0565dc8acd913022742ff4c33347da44ad551e7c2ae809f42d2d4b452219f166"
 KNOWN = {TEST: "moses-test", SCAFFOLDS: "moses-test-scaffolds"}
 """SHA-256 of the different structures of a test set, sorted, one a line."""
 
