@@ -9,7 +9,7 @@ import numpy as np
 
 from iatros.learners.compounds.tokens import BEGIN, END, PAD, Vocabulary
 from iatros.molecules.generators.generator import Draw
-from iatros.molecules.generators.scaffolds import Scaffold, Templates, templates
+from iatros.molecules.generators.scaffolds import MARK, Scaffold, Templates, templates
 from iatros.molecules.generators.stepping import Steps, drawn, in_batches
 
 _OF_TWO = 0.5
@@ -190,7 +190,7 @@ class _Growing:
         """One place further; at a mark something new begins at once."""
         self.place[moved] += 1
         self.left[moved] = self.given.free[self.turns[moved], self.place[moved]]
-        marks = moved & (self._next() == -1)
+        marks = moved & (self._next() == MARK)
         self.place[marks] += 1
         self.left[marks] = 1
         self.is_free |= marks

@@ -20,6 +20,8 @@ from iatros.learners.compounds.tokens import END, SPECIAL, UNKNOWN, Vocabulary, 
 WRITINGS = 64
 """Random writings that are taken turns with, so that each place comes before what it could grow into."""
 _TRIES = 8
+MARK = -1
+"""The code of a mark, whether or not the vocabulary has one."""
 _ATTACHED = 0.3
 """Share of writings in which an atom in brackets gives one of its hydrogens away."""
 
@@ -159,7 +161,7 @@ def _is_ring(token: str) -> bool:
 class Templates:
     """Several writings of a scaffold as arrays over (writings, places), and tokens of `n_tokens` codes by their kind.
 
-    `codes` are those of the tokens, then `END`; a mark has the code -1.
+    `codes` are those of the tokens, then `END`; a mark has the code `MARK`.
     """
 
     codes: np.ndarray
@@ -207,11 +209,12 @@ def templates(
 def _as_arrays(writings: list[Writing], coded: dict[str, int]) -> Templates:
     n_tokens = len(SPECIAL) + len(coded)
     width = max(len(one.tokens) for one in writings) + 1
+    of_template = {**coded, "*": MARK}
     codes = np.full((len(writings), width), END, dtype=np.int64)
     free = np.zeros((len(writings), width), dtype=np.int64)
     blocked = np.zeros((len(writings), width, n_tokens), dtype=bool)
     for row, one in enumerate(writings):
-        codes[row, : len(one.tokens)] = [coded.get(token, -1) for token in one.tokens]
+        codes[row, : len(one.tokens)] = [of_template[token] for token in one.tokens]
         free[row, : len(one.free)] = one.free
         for place, rings in enumerate(one.open_rings):
             blocked[row, place, [coded[token] for token in rings]] = True
