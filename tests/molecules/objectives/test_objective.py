@@ -76,10 +76,9 @@ def test_what_has_no_value_scores_0_and_says_so(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setitem(PROPERTIES, "qed", PROPERTIES["qed"]._replace(calculate=no_benzene))
     monkeypatch.setitem(PROPERTIES, "logp", PROPERTIES["logp"]._replace(calculate=broken))
+    parts = [{"property": "qed"}, {"property": "logp", "transform": {"kind": "identity"}}]
     for combine in ("geometric", "arithmetic", "product"):
-        fine, benzene, methane = objective([{"property": "qed"}, {"property": "logp"}], combine).score(
-            ["CCO", "c1ccccc1", "C"]
-        )
+        fine, benzene, methane = objective(parts, combine).score(["CCO", "c1ccccc1", "C"])
         assert (fine.score, fine.reason) == (1.0, "")
         assert (benzene.score, benzene.reason) == (0.0, "qed has no value; logp has no value")
         assert (methane.score, methane.reason) == (0.0, "logp has no value")

@@ -25,7 +25,9 @@ BIPHENYL, NAPHTHALENE = "c1ccc(-c2ccccc2)cc1", "c1ccc2ccccc2c1"
 
 def value(part: dict[str, Any], smiles: str, **fields: Any) -> float:
     """What one part gives before its transform."""
-    if "property" not in part and "similar_to" not in part and "distance_from" not in part:
+    if "property" in part:
+        part = {**part, "transform": {"kind": "identity"}}
+    elif "similar_to" not in part and "distance_from" not in part:
         part = {**part, "hard": False}
     (one,) = load_objective({"parts": [{**part, "name": "it"}]}, **fields).score([smiles])
     return one.values["it"]

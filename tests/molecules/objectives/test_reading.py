@@ -72,14 +72,41 @@ def test_the_name_of_a_file_is_the_name_where_none_is_given(tmp_path: Path) -> N
 
 
 def test_parts_of_one_kind_have_different_names() -> None:
-    parts = [{"property": "logp"}, {"property": "logp"}, {"property": "logp", "name": "mine"}]
-    assert [one.name for one in load_objective({"parts": parts}).parts] == ["logp", "logp 2", "mine"]
-    clashing = [
-        {"property": "logp", "name": "a 2"},
-        {"property": "tpsa", "name": "a"},
-        {"property": "qed", "name": "a"},
+    parts: list[dict[str, Any]] = [
+        {"property": "qed"},
+        {"property": "qed"},
+        {"property": "qed", "name": "mine"},
     ]
-    assert len({one.name for one in load_objective({"parts": clashing}).parts}) == 3
+    assert [one.name for one in load_objective({"parts": parts}).parts] == ["qed", "qed 2", "mine"]
+    clashing = [{"property": "qed", "name": name} for name in ("a 2", "a", "a", "a")]
+    assert [one.name for one in load_objective({"parts": clashing}).parts] == ["a 2", "a", "a 3", "a 4"]
+
+
+def test_names_that_are_made_can_be_read_again() -> None:
+    long = {
+        "elements": [
+            "C",
+            "N",
+            "O",
+            "F",
+            "S",
+            "P",
+            "Cl",
+            "Br",
+            "I",
+            "B",
+            "Si",
+            "Se",
+            "As",
+            "Ge",
+            "Sn",
+            "Te",
+            "Li",
+            "Na",
+        ]
+    }
+    made = load_objective({"parts": [{"property": "qed"}, long, long]})
+    assert load_objective(made.document()) == made
 
 
 @pytest.mark.parametrize(
@@ -92,6 +119,12 @@ def test_parts_of_one_kind_have_different_names() -> None:
         ({"property": "qed", "weight": "much"}, RequestError, "weight: .*valid number"),
         ({"property": "qed", "hard": "yes"}, RequestError, "hard: .*valid boolean"),
         ({"property": "qed", "hard": True, "weight": 2}, RequestError, "a constraint and has no weight"),
+        (
+            {"property": "qed", "hard": True},
+            RequestError,
+            "needs a transform such as {kind: step, at_most: 500}",
+        ),
+        ({"require": "C", "hard": 1}, RequestError, "hard: .*valid boolean"),
         ({"property": "qed", "transform": {"kind": "sigmod"}}, UnknownNameError, "did you mean sigmoid"),
         ({"property": "qed", "transform": {"low": 1}}, RequestError, "a transform has a kind"),
         ({"property": "qed", "transform": "sigmoid"}, RequestError, "a transform has a kind"),
@@ -133,7 +166,7 @@ def test_parts_of_one_kind_have_different_names() -> None:
 )
 def test_errors_name_the_part_and_its_place(part: Any, kind: type[IatrosError], said: str) -> None:
     with pytest.raises(kind, match=said) as error:
-        load_objective({"parts": [{"property": "tpsa"}, part]})
+        load_objective({"parts": [{"property": "qed"}, part]})
     assert "part 2" in (error.value.where or "")
 
 

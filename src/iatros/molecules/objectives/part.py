@@ -38,6 +38,8 @@ class Part(BaseModel):
 
     key: ClassVar[str]
     """The field by which this kind of part is told from the others."""
+    yes_or_no: ClassVar[bool] = False
+    """Whether its values are 0 and 1 alone."""
 
     name: str = Field("", max_length=80)
     weight: float = Field(1.0, gt=0.0, le=1e6)
@@ -68,9 +70,13 @@ class Part(BaseModel):
         return {self.key: list(subject) if isinstance(subject, tuple) else subject, **told}
 
     @model_validator(mode="after")
-    def _no_weight_of_constraints(self) -> Part:
+    def _constraint(self) -> Part:
         if self.hard and "weight" in self.model_fields_set:
             raise ValueError("a hard part is a constraint and has no weight; leave one of the two out")
+        if self.hard and not self.yes_or_no and self.transform.kind != "step":
+            raise ValueError(
+                "a constraint is met or not, so a hard part needs a transform such as {kind: step, at_most: 500}"
+            )
         return self
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, StrictStr, field_validator
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr, field_validator, model_validator
 from rdkit import Chem, rdBase
 
 from iatros.core.errors import InputError, unknown_name
@@ -41,6 +41,15 @@ class PropertyPart(Part):
         if name not in PROPERTIES:
             raise unknown_name("property", name, PROPERTIES)
         return name
+
+    @model_validator(mode="after")
+    def _wanted(self) -> PropertyPart:
+        if "transform" not in self.model_fields_set and not PROPERTIES[self.property].share:
+            raise ValueError(
+                f"{self.property} does not lie between 0 and 1, so a transform is needed to say which values are "
+                "wanted, for example {kind: gaussian, mean: 2.5, spread: 1}"
+            )
+        return self
 
     def measure(self, molecules: Sequence[Molecule]) -> Measured:  # noqa: D102
         return Measured(column([one.property(self.property) for one in molecules]))
@@ -106,7 +115,8 @@ class DistantPart(_Compared):
 class _Patterns(Part):
     """What the parts share that look for substructures; a constraint unless said otherwise."""
 
-    hard: bool = True
+    yes_or_no: ClassVar[bool] = True
+    hard: StrictBool = True
 
     @staticmethod
     def _readable(patterns: tuple[str, ...]) -> tuple[str, ...]:
@@ -157,7 +167,8 @@ class AlertPart(Part):
 
     key: ClassVar[str] = "alerts"
     alerts: Texts
-    hard: bool = True
+    yes_or_no: ClassVar[bool] = True
+    hard: StrictBool = True
 
     @field_validator("alerts")
     @classmethod
@@ -179,7 +190,8 @@ class ElementPart(Part):
 
     key: ClassVar[str] = "elements"
     elements: Texts
-    hard: bool = True
+    yes_or_no: ClassVar[bool] = True
+    hard: StrictBool = True
 
     @field_validator("elements")
     @classmethod
@@ -204,7 +216,8 @@ class RingPart(Part):
     ring_sizes: Annotated[
         tuple[Annotated[int, Field(ge=3, le=100)], ...], BeforeValidator(_several), Field(min_length=1)
     ]
-    hard: bool = True
+    yes_or_no: ClassVar[bool] = True
+    hard: StrictBool = True
 
     def measure(self, molecules: Sequence[Molecule]) -> Measured:  # noqa: D102
         return Measured(column([set(one.ring_sizes) <= set(self.ring_sizes) for one in molecules]))

@@ -9,11 +9,12 @@ from rdkit.Chem import QED, Crippen, Descriptors, rdMolDescriptors
 
 
 class Property(NamedTuple):
-    """How it is computed, its unit (empty for a pure number) and what it means."""
+    """How it is computed, its unit (empty for a pure number), what it means, and whether it lies between 0 and 1."""
 
     calculate: Callable[[Any], float]
     unit: str
     meaning: str
+    share: bool = False
 
 
 def ring_systems(mol: Any) -> int:
@@ -59,7 +60,7 @@ def _halogens(mol: Any) -> int:
 
 
 PROPERTIES: dict[str, Property] = {
-    "qed": Property(QED.qed, "", "drug-likeness, 0 to 1 (Bickerton 2012)"),
+    "qed": Property(QED.qed, "", "drug-likeness, 0 to 1 (Bickerton 2012)", True),
     "sa": Property(synthetic_accessibility, "", "how hard to make, 1 (easy) to 10 (Ertl 2009)"),
     "logp": Property(Crippen.MolLogP, "", "octanol-water log P by Crippen's atom contributions"),
     "molecular_weight": Property(Descriptors.MolWt, "g/mol", "average mass"),

@@ -29,6 +29,8 @@ from iatros.molecules.objectives.transforms import TRANSFORMS
 
 MAX_BYTES = 2**20
 MOST_PARTS = 100
+_LONGEST = 76
+"""Characters of a name that was not given; a number may follow."""
 
 PARTS: dict[str, type[Part]] = {
     kind.key: kind
@@ -234,7 +236,7 @@ def _named(parts: list[Part]) -> tuple[Part, ...]:
     """The parts with a name each; of several by one name, the later ones with a number."""
     named: dict[str, Part] = {}
     for part in parts:
-        wanted = name = part.name or part.label()
+        wanted = name = part.name or part.label()[:_LONGEST]
         number = 1
         while name in named:
             number += 1
