@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from iatros.core.errors import IatrosError, InputError, RequestError, UnknownNameError
 from iatros.molecules.objectives.reading import MAX_BYTES, PARTS, load_objective
@@ -221,3 +223,30 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"parts: \x81\xff\x00")
     with pytest.raises(RequestError, match="not YAML"):
         load_objective(tmp_path / "binary.yaml")
+
+
+_SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 9), st.floats(), st.text(max_size=5),
+    st.sampled_from(["qed", "logp", "CCO", "c1ccccc1", "[#7]", "step", "sigmoid", "pains", "C6H6", "known.smi", "C"]),
+)  # fmt: skip
+_NAMES = st.sampled_from(
+    [*PARTS, "name", "weight", "hard", "transform", "fingerprint", "radius", "to", "mean"]
+)
+_TRANSFORMS = st.dictionaries(
+    st.sampled_from(["kind", "low", "high", "at_least", "mean", "spread"]), _SCALARS
+)
+_VALUES = st.one_of(_SCALARS, st.lists(_SCALARS, max_size=3), _TRANSFORMS)
+
+
+@given(st.lists(st.dictionaries(_NAMES, _VALUES, min_size=1, max_size=4), min_size=1, max_size=2))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_written_is_read_or_refused_in_our_words(parts: list[dict[str, Any]]) -> None:
+    try:
+        made = load_objective({"parts": [{"property": "qed"}, *parts]})
+    except IatrosError as error:
+        place = error.where
+    else:
+        assert load_objective(made.document()).document() == made.document()
+        assert all(0.0 <= one.score <= 1.0 for one in made.score(["CCO", "c1ccccc1N", "C"]))
+        return
+    assert place
