@@ -221,8 +221,10 @@ def _coverage(result: Result) -> Finding | None:
         )
     if len(known) == 1:
         one = next(iter(found.values()))
-        said = f"Conformal coverage {written(one['coverage'], 'coverage')}, promised {number(level, 2)}."
-        return Finding("Good", "good", said)
+        said = f"Conformal coverage {written(one['coverage'], 'coverage')}, promised {number(level, 2)}"
+        if one["coverage"]["value"] < level:
+            return Finding("Note", "neutral", f"{said}: it may be less in new series.")
+        return Finding("Good", "good", f"{said}.")
     return Finding(
         "Good", "good", f"Conformal coverage is not below the {percent(level, 0)} promised at any endpoint."
     )
