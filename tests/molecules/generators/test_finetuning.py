@@ -1,0 +1,82 @@
+"""Few compounds learned after many: the generator writes more like them, and too few are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.molecules.generators.small import small_library, training
+
+from iatros.core.errors import OutcomeError
+from iatros.molecules.generators.finetuning import Course, finetune
+from iatros.molecules.generators.fitting import lines_of, mean_nll
+from iatros.molecules.generators.language import LanguageModel
+from iatros.molecules.generators.library import Library
+from iatros.molecules.generators.recurrent import Rnn, RnnParams
+
+pytest.importorskip("torch")
+
+ACTIVES = [
+    f"O=C(N{chain})c1ccc({halogen})cc1" for chain in ("C", "CC", "CCC", "CCCC") for halogen in ("F", "Cl")
+]
+FAST = Course(learning_rate=5e-3, batch_size=8, fixed=8, most=12)
+
+
+@pytest.fixture(scope="module")
+def library(shared_data: Path) -> Library:
+    return small_library(shared_data, 300)
+
+
+@pytest.fixture(scope="module")
+def generator(library: Library) -> LanguageModel:
+    return Rnn(RnnParams(units=48, epochs=6, batch_size=16, learning_rate=1e-2)).fit(
+        library, training(), seed=0
+    )[0]
+
+
+def surprise(generator: LanguageModel, smiles: list[str]) -> float:
+    """Nats of a token."""
+    lines = lines_of([smiles], generator.vocabulary, generator.max_length)
+    return mean_nll(generator.network(), lines.codes[0])
+
+
+def test_it_writes_more_like_the_actives(generator: LanguageModel) -> None:
+    after, notes = finetune(generator, ACTIVES, training(), seed=1, course=FAST)
+    assert surprise(after, ACTIVES) < 0.5 * surprise(generator, ACTIVES)
+    assert notes["n_learned"] == 8
+    assert notes["n_held_out"] == 0
+    assert len(notes["history"]) == 8
+    before, since = (notes[name]["similarity"] for name in ("before", "after"))
+    assert since["low"] > before["high"]
+    assert since["low"] < since["value"] < since["high"]
+    again, told = finetune(generator, ACTIVES, training(), seed=1, course=FAST)
+    assert told == notes
+    assert all(np.array_equal(value, again.weights[name]) for name, value in after.weights.items())
+
+
+def test_what_is_held_out_ends_it(generator: LanguageModel, library: Library) -> None:
+    course = Course(learning_rate=2e-2, batch_size=8, writings=2, most=30, patience=2)
+    after, notes = finetune(generator, library.smiles[:40], training(), seed=1, course=course)
+    losses = [one["tuning_loss"] for one in notes["history"]]
+    assert notes["n_held_out"] == 8
+    assert len(losses) < 30
+    assert len(losses) == int(np.argmin(losses)) + 3
+    held = min(losses)
+    assert held <= losses[-1]
+    assert isinstance(after, LanguageModel)
+
+
+def test_strange_and_long_ones_are_left_out(generator: LanguageModel) -> None:
+    _, notes = finetune(
+        generator, [*ACTIVES, "C[Te]C", "C" * 130], training(), seed=1, course=Course(fixed=1, writings=1)
+    )
+    assert (notes["n_learned"], notes["n_unknown_tokens"], notes["n_too_long"]) == (8, 1, 1)
+
+
+def test_too_few_are_refused(generator: LanguageModel) -> None:
+    with pytest.raises(
+        OutcomeError, match="4 compounds can be learned from, and 5 are needed; 2 hold"
+    ) as told:
+        finetune(generator, [*ACTIVES[:4], "C[Te]C", "C[Te]"], training(), seed=1, where="actives.smi")
+    assert told.value.where == "actives.smi"
