@@ -23,7 +23,7 @@ Part = tuple[list[Line], dict[str, Any]]
 
 TUNED_ON = ("celecoxib_rediscovery", "perindopril_mpo", "sitagliptin_mpo", "median1")
 VALSARTAN = "CCCCC(=O)N(Cc1ccc(-c2ccccc2-c2nn[nH]n2)cc1)C(C(C)C)C(=O)O"
-GUACAMOL_CALLS = 60_000
+GUACAMOL_CALLS = 20_000
 PRESCREENED = 100_000
 """Compounds of the pool that are scored before a search where prescreening is asked for."""
 

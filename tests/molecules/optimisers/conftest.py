@@ -14,7 +14,6 @@ START = (
 @pytest.fixture
 def start() -> list[str]:
     """A few drugs, canonical and without stereochemistry."""
-    from iatros.core.engine import SerialEngine
-    from iatros.molecules.optimisers.starting import flat
+    from rdkit import Chem
 
-    return flat(START, SerialEngine())
+    return [Chem.MolToSmiles(Chem.MolFromSmiles(text), isomericSmiles=False) for text in START]

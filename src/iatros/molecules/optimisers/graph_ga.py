@@ -79,5 +79,5 @@ class GraphGa:
                 breeding=params.breeding(),
                 rules=params.rules(),
             )
-            answers = ledger.ask(children, origin="graph-ga")
+            answers = ledger.ask(children, origin="graph-ga", canonical=True)
             idle = 0 if population.take(answers) else idle + 1

@@ -58,7 +58,7 @@ class Hybrid:
             by_chance = rng.sample(candidates, min(n_unsorted, len(candidates)))
             rest = [text for text in candidates if text not in set(by_chance)]
             chosen = guide.choose(rest, params.asked - n_unsorted, population.ranked, population.rewards, rng)
-            answers = ledger.ask([*chosen, *by_chance], origin="hybrid")
+            answers = ledger.ask([*chosen, *by_chance], origin="hybrid", canonical=True)
             idle = 0 if population.take(answers) else idle + 1
             if pupil is not None:
                 pupil.revise(population.ranked, population.rewards, rng)

@@ -169,13 +169,16 @@ class Ledger:
         """Count calls in a step of the progress."""
         self._step = step
 
-    def ask(self, texts: Sequence[str], *, origin: str = "") -> Answers:
-        """Scores of compounds; what is beyond the budget is cut."""
-        return self._ask(texts, origin, counted=True)
+    def ask(self, texts: Sequence[str], *, origin: str = "", canonical: bool = False) -> Answers:
+        """Scores of compounds; what is beyond the budget is cut.
+
+        With `canonical` the texts are what `canonical` or the genetic operators made, and are not read again.
+        """
+        return self._ask(texts, origin, counted=True, canonical=canonical)
 
     def prescreen(self, texts: Sequence[str]) -> Answers:
         """Scores of compounds before the search: shown, but no calls where the charge is "unique"."""
-        return self._ask(texts, "prescreened", counted=False)
+        return self._ask(texts, "prescreened", counted=False, canonical=False)
 
     def best(self, n: int, *, prescreened: bool = False) -> list[Row]:
         """The `n` best compounds, of equally good ones the earlier first; those without a score are left out.
@@ -185,12 +188,13 @@ class Ledger:
         rows = [row for row in self.rows.values() if math.isfinite(row.score) and (row.call or prescreened)]
         return sorted(rows, key=lambda row: -row.score)[:n]
 
-    def _ask(self, texts: Sequence[str], origin: str, *, counted: bool) -> Answers:
+    def _ask(self, texts: Sequence[str], origin: str, *, counted: bool, canonical: bool) -> Answers:
         smiles, scores = [], np.full(len(texts), np.nan)
         rewards, fresh = np.zeros(len(texts)), np.zeros(len(texts), dtype=bool)
         at = 0
         while at < len(texts) and not (counted and self.over):
-            taken = self._affordable(texts[at : at + _PIECE], counted=counted)
+            piece = texts[at : at + _PIECE]
+            taken = self._affordable(piece if canonical else [*map(self.canonical, piece)], counted=counted)
             if not taken:
                 break
             self._score([text for text in taken if text not in self.rows and text])
@@ -205,20 +209,17 @@ class Ledger:
         return Answers([*smiles, *[""] * cut], scores, rewards, fresh, cut)
 
     def _affordable(self, texts: Sequence[str], *, counted: bool) -> list[str]:
-        """The first of `texts`, canonical, as many as the budget has room for."""
+        """The first of the canonical `texts`, as many as the budget has room for."""
         left = self.left if counted or self.budget.charge == "all" else len(texts)
         if self.budget.charge == "all":
-            return [self.canonical(text) for text in texts[:left]]
-        taken: list[str] = []
+            return list(texts[:left])
         new: set[str] = set()
-        for text in texts:
-            smiles = self.canonical(text)
-            if smiles and smiles not in new and self._is_new(smiles):
+        for place, text in enumerate(texts):
+            if text and text not in new and self._is_new(text):
                 if len(new) >= left:
-                    break
-                new.add(smiles)
-            taken.append(smiles)
-        return taken
+                    return list(texts[:place])
+                new.add(text)
+        return list(texts)
 
     def _is_new(self, smiles: str) -> bool:
         row = self.rows.get(smiles)

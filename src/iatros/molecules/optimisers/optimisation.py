@@ -122,10 +122,17 @@ def _ledger(request: OptimiseRequest, objective: Objective, context: Context, re
 
 @contextmanager
 def _shown(ledger: Ledger, calls: int, progress: Progress) -> Iterator[None]:
-    """Count the calls in a step of the progress, and tell ten times how far the search is."""
+    """Count the calls in a step of the progress, and tell about ten times how far the search is."""
+    said: list[int] = []
+
+    def tell(one: Ledger) -> None:
+        if one.counts.calls not in said:
+            said.append(one.counts.calls)
+            progress.note(told(one))
+
     for tenth in range(1, 10):
         if calls * tenth // 10:
-            ledger.watch(calls * tenth // 10, lambda one: progress.note(told(one)))
+            ledger.watch(calls * tenth // 10, tell)
     with progress.step("calls", calls) as step:
         ledger.show(step)
         yield
