@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -138,14 +139,28 @@ def test_divergence_is_that_of_torch_distributions() -> None:
     torch.testing.assert_close(divergence(mean, log_variance), wanted)
 
 
-def test_free_bits_are_charged_by_unit_after_the_mean_over_the_batch() -> None:
-    # means of the units: 0.05, 0.6, 0.0
-    divergences = torch.tensor([[0.1, 0.2, 0.0], [0.0, 1.0, 0.0]], requires_grad=True)
-    charged = with_free_bits(divergences, 0.25)
-    assert float(charged.detach()) == pytest.approx(0.25 + 0.6 + 0.25)
-    (slope,) = torch.autograd.grad(charged, divergences)
-    assert slope.tolist() == [[0.0, 0.5, 0.0], [0.0, 0.5, 0.0]]
-    assert float(with_free_bits(divergences.detach(), 0.0)) == pytest.approx(0.65)
+def test_divergence_is_charged_in_full_where_nothing_is_free() -> None:
+    mean, log_variance = torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0))
+    whole = divergence(mean, log_variance).mean(dim=0).sum()
+    assert float(with_free_bits(mean, log_variance, 0.0)) == pytest.approx(float(whole), rel=1e-5)
+
+
+def test_information_is_free_and_lying_beside_the_prior_is_not() -> None:
+    # one unit whose means are 0.6 and -0.6 and whose variances are 0.64: together they have mean 0 and variance 1
+    mean, log_variance = torch.tensor([[0.6], [-0.6]]), torch.full((2, 1), math.log(0.64))
+    information = 0.5 * math.log(1 / 0.64)
+    assert float(with_free_bits(mean, log_variance, 0.1)) == pytest.approx(information)
+    assert float(with_free_bits(mean, log_variance, 0.5)) == pytest.approx(0.5)
+    # moved by 1 they hold no more information, and 1 / 2 is charged for lying beside the prior
+    assert float(with_free_bits(mean + 1.0, log_variance, 0.5)) == pytest.approx(0.5 + 0.5)
+
+
+def test_free_bits_are_counted_for_each_unit() -> None:
+    # the first unit tells compounds apart, the second does not: what one leaves over the other cannot use
+    mean = torch.tensor([[0.6, 0.0], [-0.6, 0.0]], requires_grad=True)
+    log_variance = torch.tensor([[math.log(0.64), 0.0]] * 2)
+    charged = with_free_bits(mean, log_variance, 0.1)
+    assert float(charged.detach()) == pytest.approx(0.5 * math.log(1 / 0.64) + 0.1)
 
 
 def test_the_weight_rises_in_cycles() -> None:

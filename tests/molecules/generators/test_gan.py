@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from tests.molecules.generators.small import KilledError, Killing, small_library
 
 from iatros.core.errors import RequestError
 from iatros.molecules.generators.adversary import Adversaries
+from iatros.molecules.generators.dense import Dense
 from iatros.molecules.generators.gan import Gan, GanParams
 from iatros.molecules.generators.generator import load_generator
 from iatros.molecules.generators.latent import LIKELIEST
@@ -90,6 +94,33 @@ def test_the_number_of_threads_changes_nothing(
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert generator.sample(600, rng=rng()) == one
     assert generator.sample(0, rng=rng()) == []
+
+
+def test_noise_is_added_as_in_learning(generator: LatentGanGenerator) -> None:
+    assert generator.noise == 0.5
+    latents = Dense(generator.dense).make(3, np.random.default_rng(2))
+    own = np.random.default_rng(2)
+    Dense(generator.dense).make(3, own)
+    latents += np.float32(0.5) * own.standard_normal(latents.shape, dtype=np.float32)
+    assert generator.sample(3, rng=np.random.default_rng(2)) == generator.decode(latents, rng=own)
+
+
+def test_writing_needs_no_torch(generator: LatentGanGenerator, tmp_path: Path) -> None:
+    document, files = generator.save()
+    (tmp_path / "document.json").write_text(json.dumps(document))
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    program = (
+        "import json, sys\nfrom pathlib import Path\nimport numpy as np\n"
+        "from iatros.molecules.generators.generator import load_generator\n"
+        "found = load_generator(json.loads(Path('document.json').read_text()), lambda name: Path(name).read_bytes())\n"
+        "print(json.dumps(found.sample(4, rng=np.random.default_rng(5))))\n"
+        "assert not {'torch', 'sklearn', 'onnxruntime'} & set(sys.modules)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert json.loads(run.stdout) == generator.sample(4, rng=rng())
 
 
 @pytest.mark.parametrize(("label", "after"), [("learning", 20), ("learning from the critic", 9)])

@@ -61,6 +61,7 @@ _HISTORY = ("epoch", "loss", "tuning_loss", "reconstruction")
 class LatentGanGenerator:
     """The trained generator of latent vectors, and the space that they are written from.
 
+    As much `noise` is added to them as the decoder learned with: from exact vectors it would not write what it learned.
     `opponents` are the networks as they were left, so that learning can go on; nothing is written with them.
     """
 
@@ -68,10 +69,13 @@ class LatentGanGenerator:
     space: LatentSpace
     dense: dict[str, np.ndarray] = field(repr=False)
     opponents: dict[str, np.ndarray] = field(repr=False)
+    noise: float
 
     def sample(self, n: int, *, rng: np.random.Generator, draw: Draw = AS_LEARNED) -> list[str]:
         """`n` new texts in SMILES; see `Generator`."""
-        return self.space.decode(Dense(self.dense).make(n, rng), rng=rng, draw=draw)
+        latents = Dense(self.dense).make(n, rng)
+        latents += np.float32(self.noise) * rng.standard_normal(latents.shape, dtype=np.float32)
+        return self.decode(latents, rng=rng, draw=draw)
 
     def encode(self, smiles: Sequence[str]) -> np.ndarray:
         """Latent vectors, float32 (n, latent), of compounds; InputError as in `LatentSpace.encode`."""
@@ -85,13 +89,13 @@ class LatentGanGenerator:
         """The document, in which vocabulary and sizes are, and the weights of the three parts."""
         parts = {"space": self.space.weights, "dense": self.dense, "opponents": self.opponents}
         files = {_ARRAYS[name]: pack_arrays(arrays) for name, arrays in parts.items()}
-        return {"kind": self.kind, **self.space.document()}, files
+        return {"kind": self.kind, "noise": self.noise, **self.space.document()}, files
 
     @classmethod
     def load(cls, document: dict[str, Any], read: Read) -> LatentGanGenerator:
         """The generator that `save` described."""
         space, dense, opponents = (unpack_arrays(read(_ARRAYS[name])) for name in _ARRAYS)
-        return cls(LatentSpace.read(document, space), dense, opponents)
+        return cls(LatentSpace.read(document, space), dense, opponents, document["noise"])
 
 
 def normalised(mean: np.ndarray) -> np.ndarray:
@@ -132,14 +136,14 @@ def fit_latent(
     yardstick = Yardstick(library, material.rows, material.tuning, seed)
 
     def judge(dense: dict[str, np.ndarray], n: int = LOOKED_AT) -> Mapping[str, float]:
-        rng = np.random.default_rng([seed, 31])
-        return yardstick.measures(space.decode(Dense(dense).make(n, rng), rng=rng, draw=AS_LEARNED))
+        generator = LatentGanGenerator(space, dense, {}, latent_noise)
+        return yardstick.measures(generator.sample(n, rng=np.random.default_rng([seed, 31])))
 
     adversaries = Adversaries(contest, latents, judge, seed)
     if start is not None:
         adversaries.begin_with(start.opponents)
     looks = take_turns(adversaries, contest.steps, second, "learning from the critic", seed=seed)
-    generator = LatentGanGenerator(space, adversaries.folded(), adversaries.kept())
+    generator = LatentGanGenerator(space, adversaries.folded(), adversaries.kept(), latent_noise)
     with training.progress.step("writing many to see whether they differ"):
         collapse = {
             "n": WRITTEN,

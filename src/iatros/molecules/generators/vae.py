@@ -69,7 +69,7 @@ class VaeParams(AutoencoderParams):
         default=0.5, gt=0, le=1, description="share of the training in which the cycles are"
     )
     free_bits: float = Field(
-        default=0.1, ge=0, le=10, description="nats of each latent unit that cost nothing"
+        default=0.2, ge=0, le=10, description="nats of information in each latent unit that cost nothing"
     )
 
 
@@ -213,7 +213,7 @@ class _Task:
         latents = mean + (0.5 * log_variance).exp() * normal_like(mean, rng)
         shown = hidden_tokens(codes, self.params.token_dropout, rng)
         nats, n_tokens = reconstruction(self.network, codes, latents, shown)
-        charged = with_free_bits(divergence(mean, log_variance), self.params.free_bits) * len(batch)
+        charged = with_free_bits(mean, log_variance, self.params.free_bits) * len(batch)
         return finite((nats + self.weight() * charged) / n_tokens, "the loss")
 
     def tuning_loss(self) -> float:
