@@ -172,3 +172,9 @@ def test_the_command_line_prints_the_table(tmp_path: Path, capsys: pytest.Captur
 def test_the_command_line_without_inputs_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["molecules", "evaluate"]) == 2
     assert "model and compounds is missing" in capsys.readouterr().err
+
+
+def test_over_http_nobody_names_a_file_of_the_server() -> None:
+    from iatros.server.bodies import closed_fields
+
+    assert {"reference", "scaffolds", "training"} <= set(closed_fields(EvaluateRequest))
