@@ -373,7 +373,9 @@ class EvaluateRequest(_ReadsProteins, _UsesModel):
     and of GuacaMol, and COMPOUNDS is the only input.
     """
 
-    model: ModelRef | None = Field(None, description="the bundle", json_schema_extra=POSITIONAL)
+    model: ModelRef | None = Field(
+        None, description="the bundle; left out with reference", json_schema_extra=POSITIONAL
+    )
     compounds: CompoundsRef | None = Field(None, description=COMPOUNDS, json_schema_extra=POSITIONAL)
     outcome: Names = Field(
         (),

@@ -123,6 +123,15 @@ def test_a_bundle_in_place_of_compounds_is_refused(tmp_path: Path) -> None:
         compared(tmp_path)
 
 
+@pytest.mark.parametrize("role", ["compounds", "reference", "scaffolds", "training"])
+def test_a_file_that_is_not_there_is_told_before_the_work(
+    role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "describe", None)
+    with pytest.raises(TableError, match=r"absent\.smi: there is no such file"):
+        compared(**{"written" if role == "compounds" else role: tmp_path / "absent.smi"})
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -49,7 +49,8 @@ class Sides:
 
 def evaluate_generated(request: EvaluateRequest, context: Context) -> Produced:
     """The metrics of the compounds in `request.compounds` beside `request.reference`, and a page about them."""
-    check_source(request.compounds, "compounds")
+    for role in ("compounds", "reference", "scaffolds", "training"):
+        check_source(getattr(request, role), role)
     opened = open_compounds(request.compounds, Wanted(request.smiles, request.identifier))
     generated = describe(opened.entries, context, filtered=True, label="reading the compounds")
     if not generated.n_lines:

@@ -98,7 +98,13 @@ def read_moments(reference: Reference, source: Any, context: Context) -> Moments
 
 
 def check_source(source: Any, role: str) -> None:
-    """TableError where `source` is a folder: a bundle, or something else that is no file of compounds."""
+    """TableError where `source` is not there, or is a folder: a bundle, or something else that is no file."""
+    if isinstance(source, Path) and not source.exists():
+        raise TableError(
+            "there is no such file",
+            where=source.name,
+            hint=f"{role} is a file of compounds, one on each line",
+        )
     if isinstance(source, Path) and source.is_dir():
         what = "a bundle" if (source / "manifest.json").is_file() else "a folder"
         raise TableError(
