@@ -90,7 +90,7 @@ def test_a_killed_training_gives_the_same_generator(
 ) -> None:
     fields = {"dropout": 0.2, "randomise": 2}
     whole, notes = estimator(name, **fields).fit(library, training(), seed=3)
-    monkeypatch.setattr(learning, "_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(learning, "_BETWEEN_CHECKPOINTS", -1.0)
     with pytest.raises(KilledError):
         estimator(name, **fields).fit(library, training(tmp_path, Killing("learning", 11)), seed=3)
     again, told = estimator(name, **fields).fit(library, training(tmp_path), seed=3)

@@ -97,12 +97,39 @@ def test_a_killed_training_goes_on_to_the_same_result(
 ) -> None:
     schedule = Schedule(3, 8, 0.02, 1e-3, shards=shards)
     whole, history = fitted(schedule)
-    monkeypatch.setattr(learning, "_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(learning, "_BETWEEN_CHECKPOINTS", -1.0)
     with pytest.raises(KilledError):
         fitted(schedule, training(tmp_path, Killing("learning", after)))
     weights, again = fitted(schedule, training(tmp_path))
     assert equal(whole, weights)
     assert again == history
+
+
+def test_a_kill_between_an_epoch_and_its_losses_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = Schedule(3, 8, 0.02, told_every=3)
+    whole, history = fitted(schedule)
+    assert [one["epoch"] for one in history[:4]] == [3 / 7, 6 / 7, 1.0, 10 / 7]
+    monkeypatch.setattr(learning, "_BETWEEN_CHECKPOINTS", -1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(learning._State, "tell", _killed_at(7))
+        with pytest.raises(KilledError):
+            fitted(schedule, training(tmp_path))
+    weights, again = fitted(schedule, training(tmp_path))
+    assert equal(whole, weights)
+    assert again == history
+
+
+def _killed_at(step: int) -> Any:
+    tell = learning._State.tell
+
+    def killed(self: Any, tuning_loss: Any) -> None:
+        if self.step == step:
+            raise KilledError
+        tell(self, tuning_loss)
+
+    return killed
 
 
 def test_what_is_finished_is_not_learned_again(tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ _CHUNK = 512
 """Lines that are judged at once."""
 _SHARDS = 2
 """Parts of a batch that are learned side by side."""
+_TOLD_EVERY = 1000
+"""Steps after which the losses are told."""
+_SHOWN = 3_000_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 60
+"""Where no number is given, so many epochs that this many compounds are shown, within these bounds."""
 
 
 class LanguageParams(GeneratorParams):
@@ -37,7 +42,13 @@ class LanguageParams(GeneratorParams):
         default=0, ge=0, le=64, description="random writings of each compound that the epochs take turns with"
     )
     dropout: float = Field(default=0.0, ge=0, lt=0.9, description="share of units left out while training")
-    epochs: int = Field(default=10, ge=1, le=10_000, description="passes over the library")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="passes over the library; where not given, enough to show 3 million compounds, at least 3 and at "
+        "most 60",
+    )
     batch_size: int = Field(default=256, ge=2, le=65_536, description="compounds of a step")
     learning_rate: float = Field(default=2e-3, gt=0, le=1, description="largest step size of AdamW")
     weight_decay: float = Field(default=1e-4, ge=0, le=10, description="decay of the weights by AdamW")
@@ -119,6 +130,7 @@ def fit(
         torch.manual_seed(seed)
         begun = new(vocabulary) if start is None else start
     network = begun.network(params.dropout).to(device())
+    schedule = _schedule(params, len(rows))
     tuned = lines.codes[0][tuning]
 
     def loss(batch: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
@@ -131,7 +143,7 @@ def fit(
         lines.lengths[rows],
         loss,
         lambda: mean_nll(network, tuned),
-        Schedule(params.epochs, params.batch_size, params.learning_rate, params.weight_decay, shards=_SHARDS),
+        schedule,
         training,
         seed=seed,
     )
@@ -144,10 +156,24 @@ def fit(
         "n_tuning": len(tuning),
         "n_unknown_tokens": int(lines.unknown.sum()),
         "n_too_long": int(lines.too_long.sum()),
+        "epochs": schedule.epochs,
         "device": device(),
         "params": params.model_dump(),
     }
     return generator, notes
+
+
+def _schedule(params: LanguageParams, n: int) -> Schedule:
+    """How long and how fast `n` compounds are learned."""
+    epochs = params.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_SHOWN / n)))
+    return Schedule(
+        epochs,
+        params.batch_size,
+        params.learning_rate,
+        params.weight_decay,
+        shards=_SHARDS,
+        told_every=_TOLD_EVERY,
+    )
 
 
 def _as_begun(params: LanguageParams, start: LanguageModel) -> LanguageParams:

@@ -45,6 +45,8 @@ class Schedule:
     warmup: float = 0.02
     shards: int = 1
     """Parts of a batch that are learned side by side, each on one thread: the same result on any number of threads."""
+    told_every: int | None = None
+    """Steps after which the losses are told, and again at the end of each epoch; only there where not given."""
 
     def rate(self, share: float) -> float:
         """The share of `learning_rate` after `share` (0 to 1) of the way."""
@@ -76,7 +78,7 @@ def learn(
     *,
     seed: int,
 ) -> list[dict[str, float]]:
-    """Train `network` in place with AdamW; for each epoch begun, its mean loss and that on the tuning compounds.
+    """Train `network` in place with AdamW; `loss` and `tuning_loss` of each epoch begun, or each part of it.
 
     `lengths` (n,) belongs to `rows` (n,). The weights after the last step are kept: the rate has fallen to nothing by
     then. With `training.seconds` the rate falls over that time, and what does not fit into it is left out.
@@ -86,46 +88,40 @@ def learn(
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
     )
-    state = _State(network, optimiser, training)
     per_epoch = math.ceil(len(rows) / schedule.batch_size)
     total = per_epoch * schedule.epochs
-    step, history, sums = state.restore()
+    state = _State(network, optimiser, training, per_epoch, schedule.told_every or per_epoch)
+    state.restore()
     with (
         torch.random.fork_rng(devices=[]),
         in_shards(network, loss, schedule.shards) as gradients,
         training.progress.step("learning", total) as shown,
     ):
-        shown.advance(step)
-        over = step >= total
-        while not over:
-            epoch, first = divmod(step, per_epoch)
+        shown.advance(state.step)
+        state.tell_where_due(tuning_loss)
+        over = False
+        while not over and state.step < total:
+            epoch, first = divmod(state.step, per_epoch)
             for batch in batches_of(lengths, schedule.batch_size, seed=seed, epoch=epoch)[first:]:
-                share = max(step / total, state.share_of_time())
+                share = max(state.step / total, state.share_of_time())
                 if share >= 1.0:
                     over = True
                     break
                 for group in optimiser.param_groups:
                     group["lr"] = schedule.learning_rate * schedule.rate(share)
-                torch.manual_seed((seed * 1_000_003 + step) % 2**63)
+                torch.manual_seed((seed * 1_000_003 + state.step) % 2**63)
                 network.train()
                 optimiser.zero_grad(set_to_none=True)
-                value = gradients(rows[batch], [seed, epoch, step, 11])
+                value = gradients(rows[batch], [seed, epoch, state.step, 11])
                 torch.nn.utils.clip_grad_norm_(network.parameters(), _LONGEST_STEP)
                 optimiser.step()
-                sums = [sums[0] + value, sums[1] + 1.0]
-                step += 1
+                state.made(value)
                 shown.advance(1)
-                state.keep_now_and_then(step, history, sums)
-            if sums[1]:
-                network.eval()
-                with torch.no_grad():
-                    tuned = tuning_loss()
-                history.append({"epoch": len(history) + 1.0, "loss": sums[0] / sums[1], "tuning_loss": tuned})
-                sums = [0.0, 0.0]
-                state.keep(step, history, sums)
-            over = over or step >= total
+                state.keep_now_and_then()
+                state.tell_where_due(tuning_loss)
+        state.tell(tuning_loss)
     network.eval()
-    return history
+    return state.history
 
 
 def device() -> str:
@@ -180,8 +176,13 @@ def in_shards(network: torch.nn.Module, loss: Loss, shards: int) -> Iterator[Gra
 class _State:
     """What lets a training go on: weights, the optimiser's moments, where it stood and how long it took."""
 
-    def __init__(self, network: Any, optimiser: Any, training: Training) -> None:
+    def __init__(
+        self, network: Any, optimiser: Any, training: Training, per_epoch: int, told_every: int
+    ) -> None:
         self.network, self.optimiser, self.training = network, optimiser, training
+        self.per_epoch, self.told_every = per_epoch, told_every
+        self.step, self.history = 0, list[dict[str, float]]()
+        self.sum, self.n_summed = 0.0, 0
         self.spent, self.begun = 0.0, time.monotonic()
         self.kept = self.begun
 
@@ -190,26 +191,51 @@ class _State:
             return 0.0
         return (self.spent + time.monotonic() - self.begun) / self.training.seconds
 
-    def keep_now_and_then(self, step: int, history: list[dict[str, float]], sums: Sequence[float]) -> None:
-        if time.monotonic() - self.kept > _BETWEEN_CHECKPOINTS:
-            self.keep(step, history, sums)
+    def made(self, loss: float) -> None:
+        """A step was made."""
+        self.step += 1
+        self.sum, self.n_summed = self.sum + loss, self.n_summed + 1
 
-    def keep(self, step: int, history: list[dict[str, float]], sums: Sequence[float]) -> None:
+    def tell_where_due(self, tuning_loss: Callable[[], float]) -> None:
+        """Also after a kill that came between the step and this."""
+        if (self.step % self.per_epoch) % self.told_every == 0:
+            self.tell(tuning_loss)
+
+    def tell(self, tuning_loss: Callable[[], float]) -> None:
+        """The mean loss of the steps since it was told last."""
+        import torch
+
+        if not self.n_summed:
+            return
+        self.network.eval()
+        with torch.no_grad():
+            tuned = tuning_loss()
+        told = {"epoch": self.step / self.per_epoch, "loss": self.sum / self.n_summed, "tuning_loss": tuned}
+        self.history.append(told)
+        self.sum, self.n_summed = 0.0, 0
+        self.keep()
+
+    def keep_now_and_then(self) -> None:
+        if time.monotonic() - self.kept > _BETWEEN_CHECKPOINTS:
+            self.keep()
+
+    def keep(self) -> None:
         self.kept = time.monotonic()
         arrays = {f"network.{name}": value.cpu().numpy() for name, value in self.network.state_dict().items()}
         for place, held in self.optimiser.state_dict()["state"].items():
             arrays |= {f"optimiser.{place}.{name}": value.cpu().numpy() for name, value in held.items()}
-        rows = [[one["epoch"], one["loss"], one["tuning_loss"]] for one in history]
+        rows = [[one["epoch"], one["loss"], one["tuning_loss"]] for one in self.history]
         arrays["history"] = np.array(rows, dtype=np.float64).reshape(-1, 3)
-        arrays["at"] = np.array([step, *sums, self.spent + self.kept - self.begun], dtype=np.float64)
+        spent = self.spent + self.kept - self.begun
+        arrays["at"] = np.array([self.step, self.sum, self.n_summed, spent], dtype=np.float64)
         self.training.checkpoint.put("learning", arrays)
 
-    def restore(self) -> tuple[int, list[dict[str, float]], list[float]]:
+    def restore(self) -> None:
         import torch
 
         kept = self.training.checkpoint.get("learning")
         if kept is None:
-            return 0, [], [0.0, 0.0]
+            return
         self.network.load_state_dict(
             {
                 name.removeprefix("network."): torch.from_numpy(value)
@@ -224,8 +250,8 @@ class _State:
                 moments.setdefault(int(place), {})[what] = torch.from_numpy(value)
         whole = self.optimiser.state_dict()
         self.optimiser.load_state_dict({**whole, "state": moments})
-        step, total, n, self.spent = kept["at"].tolist()
-        history = [
+        step, self.sum, n_summed, self.spent = kept["at"].tolist()
+        self.step, self.n_summed = int(step), int(n_summed)
+        self.history = [
             dict(zip(("epoch", "loss", "tuning_loss"), row, strict=True)) for row in kept["history"].tolist()
         ]
-        return int(step), history, [total, n]
