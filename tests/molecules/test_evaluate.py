@@ -13,9 +13,10 @@ from tests.molecules.series import compounds
 from iatros.app import execute
 from iatros.core.context import Context
 from iatros.core.errors import OutcomeError, RequestError, UnknownNameError
+from iatros.molecules.evaluation_requests import EvaluateRequest
 from iatros.molecules.external import evaluate
 from iatros.molecules.prediction import predict
-from iatros.molecules.requests import EvaluateRequest, PredictRequest, TrainRequest
+from iatros.molecules.requests import PredictRequest, TrainRequest
 
 PARAM = ("forest.n_estimators=10", "forest.n_bits=256")
 

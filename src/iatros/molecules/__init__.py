@@ -72,7 +72,7 @@ DOMAIN = Domain(
         Action(
             "evaluate",
             "external validation on other compounds",
-            "iatros.molecules.requests:EvaluateRequest",
+            "iatros.molecules.evaluation_requests:EvaluateRequest",
             "iatros.molecules.external:evaluate",
             needs_model=True,
             writes="documents",

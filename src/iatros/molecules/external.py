@@ -16,10 +16,10 @@ from iatros.molecules.assay import Assay
 from iatros.molecules.cohort import Cohort, Reading, open_cohort
 from iatros.molecules.duplicates import near_learned
 from iatros.molecules.evaluation import Evaluator, documents
+from iatros.molecules.evaluation_requests import EvaluateRequest
 from iatros.molecules.prediction import naming
 from iatros.molecules.questions import is_of_pairs, refuse_proteins
 from iatros.molecules.report import build
-from iatros.molecules.requests import EvaluateRequest
 from iatros.molecules.scoring import ActivityModel, Answers
 from iatros.molecules.sources import header_of
 from iatros.molecules.sources.columns import Wanted

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from iatros.core.bundle import Bundle
 from iatros.core.errors import BundleError, RequestError
-from iatros.molecules.requests import EvaluateRequest, PredictRequest
+from iatros.molecules.evaluation_requests import EvaluateRequest
+from iatros.molecules.requests import PredictRequest
 
 
 def is_of_pairs(bundle: Bundle) -> bool:

@@ -15,8 +15,8 @@ from iatros.core.errors import RequestError, TableError
 from iatros.core.request import build
 from iatros.molecules.distribution import comparison
 from iatros.molecules.distribution.published import TEST
+from iatros.molecules.evaluation_requests import EvaluateRequest
 from iatros.molecules.external import evaluate
-from iatros.molecules.requests import EvaluateRequest
 
 QUICK = ("fcd", "kl")
 REFERENCE = [

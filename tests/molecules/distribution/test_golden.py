@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from iatros.core.context import Context
+from iatros.molecules.evaluation_requests import EvaluateRequest
 from iatros.molecules.external import evaluate
-from iatros.molecules.requests import EvaluateRequest
 
 MOLSETS = {
     "valid": 0.9952380952380953,

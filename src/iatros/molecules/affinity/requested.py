@@ -15,7 +15,8 @@ from iatros.molecules.affinity.estimator import Newness
 from iatros.molecules.affinity.models import MODELS
 from iatros.molecules.affinity.settings import AffinitySettings
 from iatros.molecules.affinity.sources import Columns
-from iatros.molecules.requests import EvaluateRequest, PredictRequest, TrainRequest
+from iatros.molecules.evaluation_requests import EvaluateRequest
+from iatros.molecules.requests import PredictRequest, TrainRequest
 from iatros.molecules.sources import header_of
 from iatros.molecules.sources.columns import Wanted
 

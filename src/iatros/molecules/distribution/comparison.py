@@ -24,7 +24,7 @@ from iatros.molecules.distribution.properties import NAMES
 from iatros.molecules.distribution.published import KNOWN
 from iatros.molecules.distribution.reference import Reference, check_source, read_moments, read_reference
 from iatros.molecules.distribution.report import build
-from iatros.molecules.requests import EvaluateRequest
+from iatros.molecules.evaluation_requests import EvaluateRequest
 from iatros.molecules.sources import open_compounds
 from iatros.molecules.sources.columns import Wanted
 from iatros.version import __version__
@@ -34,7 +34,7 @@ ENOUGH = 10_000
 _BINS = 60
 _SHOWN = 12
 _MOST_REASONS = 10
-_LIBRARIES = ("numpy", "rdkit", "fcd-torch", "torch")
+_LIBRARIES = ("numpy", "rdkit", "fcd-torch")
 
 
 @dataclass(frozen=True)

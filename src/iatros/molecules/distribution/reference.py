@@ -1,7 +1,8 @@
 """A reference set: all that the metrics need of it, computed once for each content of its file and kept.
 
 It lies in `cache/references` where iatros keeps what belongs to its user, named by a hash of the file and of how it was
-read; the folder can be deleted at any time. The moments of ChemNet lie beside it on their own, since they need torch.
+read; the folder can be deleted at any time. The moments of ChemNet lie beside it on their own, since they can be left
+out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,7 @@ def read_moments(reference: Reference, source: Any, context: Context) -> Moments
         arrays = unpacked(files["moments.safetensors"])
         return Moments(int(head["n"]), arrays["mean"], arrays["covariance"])
 
-    version = metadata.version("fcd-torch") if reference.smiles else ""
-    return kept("moments", source, [FORMAT, version], opened, build)
+    return kept("moments", source, [FORMAT, chemnet.WEIGHTS_SHA256], opened, build)
 
 
 def check_source(source: Any, role: str) -> None:
