@@ -61,7 +61,8 @@ def egfr_design(folder: Path, *, prior: Path | None = None, calls: int = 10_000,
         Line("scaffolds of new compounds better than 95 % of the known ones, confirmed", "ChEMBL EGFR", "at least 50",
              f"{n:,} ({judged['n_scaffolds_above']:,} before the second model is asked)", n >= 50, ran.command,
              f"above {judged['percentile_95']:.3f} in activity, QED and accessibility, distance not counted; "
-             f"confirmed: pIC50 of at least {CONFIRMED} by a model trained on other scaffolds; no PAINS or Brenk alert; not known")
+             f"confirmed: pIC50 of at least {CONFIRMED} by a model trained on other scaffolds; none has a PAINS or "
+             "Brenk alert or is known")
     ]  # fmt: skip
     return lines, {**judged, "seconds": ran.seconds, "ledger": ran.answer["ledger"]}
 

@@ -181,6 +181,19 @@ def test_through_the_door_with_a_file_and_a_checkpoint(tmp_path: Path) -> None:
     assert not (tmp_path / "out.checkpoint").exists()
 
 
+def test_only_what_can_be_taken_up_again_offers_to() -> None:
+    from iatros.app.domains import load_domain
+    from iatros.cli.flags import signature
+    from iatros.core.domain import load
+
+    domain = load_domain("molecules")
+    offers = {
+        action.name: "resume" in signature(load(action.request), action).parameters  # type: ignore[arg-type]
+        for action in domain.actions
+    }
+    assert {name for name, offered in offers.items() if offered} == {"train", "optimise"}
+
+
 def _objective() -> Objective:
     from iatros.molecules.objectives.reading import load_objective
 

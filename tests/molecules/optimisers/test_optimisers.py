@@ -17,7 +17,7 @@ from iatros.molecules.optimisers.ledger import Budget, Ledger
 from iatros.molecules.optimisers.optimiser import Means
 from iatros.molecules.optimisers.population import Population
 from iatros.molecules.optimisers.starting import begin, without_neighbours
-from iatros.molecules.optimisers.teaching import LanguageParams, Pupil, rewritten
+from iatros.molecules.optimisers.teaching import LanguageParams, Pupil, prior_of, rewritten
 
 PARACETAMOL = "CC(=O)Nc1ccc(O)cc1"
 NEAR = load_objective({"parts": [{"similar_to": "CCOc1ccc(NC(C)=O)cc1"}, {"property": "qed"}]})
@@ -117,6 +117,17 @@ def test_a_rewritten_compound_is_the_same_compound() -> None:
     assert {Chem.CanonSmiles(text) for text in texts} == {"Cn1c(=O)c2c(ncn2C)n(C)c1=O"}
 
 
+def test_without_a_prior_the_start_library_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iatros.molecules.optimisers.teaching._SEVERAL", 300)
+    texts = [f"{'C' * n}{end}" for n in range(2, 34) for end in ("O", "N", "CO", "C(C)C", "C(=O)O")]
+    library = list(dict.fromkeys(texts))
+    params = LanguageParams(prior_units=8)
+    one, other = (prior_of(Means(seed=3), library, params) for _ in range(2))
+    wrote = [model.sample(20, rng=np.random.default_rng(0)) for model in (one, other)]
+    assert wrote[0] == wrote[1]
+    assert set("".join(wrote[0])) <= set("CON()=")
+
+
 def test_without_a_prior_few_compounds_are_refused(start: list[str]) -> None:
     reinforce = OPTIMISERS.load("reinforce")
     with pytest.raises(OutcomeError, match="100 start compounds"):
@@ -159,6 +170,20 @@ def test_the_best_of_what_was_prescreened_are_asked_first(start: list[str]) -> N
     scores = sorted((one.score for one in NEAR.score(start)), reverse=True)
     np.testing.assert_allclose(ledger.history, scores[:3])
     assert (ledger.counts.prescreened, ledger.counts.calls) == (len(start), 3)
+
+
+def test_more_of_the_library_is_asked_while_nothing_scores() -> None:
+    import random
+
+    rare = load_objective({"parts": [{"property": "qed"}, {"require": "[F]"}]})
+    library = [f"{'C' * n}O" for n in range(1, 60)] + [f"{'C' * n}F" for n in range(1, 16)]
+    ledger, population = Ledger(rare, Budget(500)), Population(200)
+    begin(ledger, population, library, random.Random(0), size=5)
+    assert 10 <= sum(score > 0 for score in ledger.history) < 15
+    assert len(ledger.history) % 5 == 0
+    ledger, population = Ledger(rare, Budget(40)), Population(200)
+    begin(ledger, population, library[:59], random.Random(0), size=5)
+    assert len(ledger.history) == 25, "five beyond half of the budget"
 
 
 def test_targets_and_their_neighbours_leave_the_pool(start: list[str]) -> None:

@@ -28,7 +28,8 @@ class HybridParams(GraphGaParams, LanguageParams):
     """Parameters of both, and of how candidates are chosen."""
 
     offspring: int = Field(default=300, ge=1, le=100_000, description="children that are bred in a round")
-    samples: int = Field(default=100, ge=0, le=100_000, description="texts that the model writes in a round")
+    samples: int = Field(default=60, ge=0, le=100_000, description="texts that the model writes in a round")
+    steps: int = Field(default=2, ge=0, le=1000, description="steps of learning in a round")
     asked: int = Field(default=50, ge=1, le=100_000, description="candidates of a round that are asked for")
     unsorted: float = Field(
         default=0.1, ge=0, le=1, description="share of those that are drawn at random, not by the surrogate"

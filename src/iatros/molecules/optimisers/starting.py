@@ -14,6 +14,8 @@ from iatros.molecules.optimisers.population import Population
 
 NEAR = 0.4
 """Tanimoto similarity (ECFP4, 2048 bits) from which on a compound of the pool counts as a neighbour of a target."""
+_FEWEST = 10
+"""Compounds that score more than 0, without which a population has nothing to pass on."""
 _BATCH = 2000
 
 
@@ -26,12 +28,24 @@ def begin(
     size: int,
     prescreen: int = 0,
 ) -> None:
-    """The first population: `size` start compounds drawn at random, or the best of `prescreen` scored beforehand."""
-    chosen = rng.sample(list(start), min(len(start), prescreen or size))
+    """The first population: `size` start compounds drawn at random, or the best of `prescreen` scored beforehand.
+
+    While fewer than ten of them score more than 0, there is nothing to breed for, and more of the library is asked,
+    until half of the budget is spent.
+    """
+    order = list(start)
+    rng.shuffle(order)
+    first = order[:size]
     if prescreen:
-        ledger.prescreen(chosen)
-        chosen = [row.scored.smiles for row in ledger.best(size, prescreened=True)]
-    population.take(ledger.ask(chosen, origin="start"))
+        ledger.prescreen(order[:prescreen])
+        first = [row.scored.smiles for row in ledger.best(size, prescreened=True)]
+    population.take(ledger.ask(first, origin="start"))
+    at = max(size, prescreen)
+    while sum(reward > 0.0 for reward in population.rewards) < _FEWEST and at < len(order):
+        if ledger.over or ledger.charged > ledger.budget.calls // 2:
+            break
+        population.take(ledger.ask(order[at : at + size], origin="start"))
+        at += size
 
 
 def flat(library: Sequence[str], engine: Engine) -> list[str]:
