@@ -30,7 +30,8 @@ _TOLD_EVERY = 1000
 """Steps after which the losses are told."""
 _SHOWN = 3_000_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 3, 60
-"""Where no number is given, so many epochs that this many compounds are shown, within these bounds."""
+"""Where no number is given, so many epochs that this many compounds are shown, within these bounds; where there is a
+time to learn in, as many as fit into it, up to the upper bound."""
 
 
 class LanguageParams(GeneratorParams):
@@ -47,7 +48,7 @@ class LanguageParams(GeneratorParams):
         ge=1,
         le=10_000,
         description="passes over the library; where not given, enough to show 3 million compounds, at least 3 and at "
-        "most 60",
+        "most 60, or with seconds as many of 60 as fit into them",
     )
     batch_size: int = Field(default=256, ge=2, le=65_536, description="compounds of a step")
     learning_rate: float = Field(default=2e-3, gt=0, le=1, description="largest step size of AdamW")
@@ -130,7 +131,7 @@ def fit(
         torch.manual_seed(seed)
         begun = new(vocabulary) if start is None else start
     network = begun.network(params.dropout).to(device())
-    schedule = _schedule(params, len(rows))
+    schedule = _schedule(params, len(rows), training)
     tuned = lines.codes[0][tuning]
 
     def loss(batch: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
@@ -163,9 +164,12 @@ def fit(
     return generator, notes
 
 
-def _schedule(params: LanguageParams, n: int) -> Schedule:
+def _schedule(params: LanguageParams, n: int, training: Training) -> Schedule:
     """How long and how fast `n` compounds are learned."""
-    epochs = params.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_SHOWN / n)))
+    epochs = params.epochs
+    if epochs is None:
+        shown = _MOST_EPOCHS if training.seconds is not None else round(_SHOWN / n)
+        epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, shown))
     return Schedule(
         epochs,
         params.batch_size,

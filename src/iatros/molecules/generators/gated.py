@@ -161,11 +161,13 @@ def _cells_function() -> Any:
             flat = of_gates.view(-1, 3 * units)
             of_weight = torch.mm(flat.T, states[:-1].to(turned.dtype).view(-1, units)).to(torch.float32)
             of_bias = torch.mm(torch.ones(1, len(flat), dtype=flat.dtype), flat)[0].to(torch.float32)
-            of_input = torch.cat((of_gates[:, :, : 2 * units], of_new), dim=2)
-            if places is not None:
+            parts = (flat[:, : 2 * units], of_new.view(-1, units))
+            if places is None:
+                of_input = torch.cat(parts, dim=1).view(length, n, -1)
+            else:
                 named = torch.zeros(context.n_rows, length * n, dtype=turned.dtype)
                 named[places.view(-1), torch.arange(length * n)] = 1.0
-                of_input = torch.mm(named, of_input.view(-1, 3 * units))
+                of_input = torch.cat([torch.mm(named, part) for part in parts], dim=1)
             return of_input.to(torch.float32), None, of_weight, of_bias, None
 
     return Cells

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 _ARRAYS = "weights.safetensors"
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,19 @@ class LanguageModel(ABC):
 
     def write(self, n: int, *, rng: np.random.Generator, draw: Draw = AS_LEARNED) -> np.ndarray:
         """Codes, int64 (n, max_length), of `n` new lines; `END` and filling stand behind the last token."""
-
-        def batch(begin: int, end: int, own: np.random.Generator) -> np.ndarray:
-            return written(self.steps, end - begin, rng=own, draw=draw, longest=self.max_length)
-
-        self.steps  # noqa: B018  made before the threads begin
-        parts = in_batches(batch, n, rng)
+        parts = self._written(n, rng, draw, lambda codes: codes)
         return np.concatenate(parts) if parts else np.zeros((0, self.max_length), dtype=np.int64)
+
+    def _written(
+        self, n: int, rng: np.random.Generator, draw: Draw, then: Callable[[np.ndarray], Answer]
+    ) -> list[Answer]:
+        """What `then` makes of the codes of each batch of `n` new lines."""
+        steps = self.steps
+
+        def batch(begin: int, end: int, own: np.random.Generator) -> Answer:
+            return then(written(steps, end - begin, rng=own, draw=draw, longest=self.max_length))
+
+        return in_batches(batch, n, rng)
 
     def texts(self, codes: np.ndarray) -> list[str]:
         """The SMILES of lines of codes (n, length)."""
@@ -76,7 +85,7 @@ class LanguageModel(ABC):
 
     def sample(self, n: int, *, rng: np.random.Generator, draw: Draw = AS_LEARNED) -> list[str]:
         """`n` new texts in SMILES; see `Generator`."""
-        return self.texts(self.write(n, rng=rng, draw=draw))
+        return [text for part in self._written(n, rng, draw, self.texts) for text in part]
 
     def write_around(
         self, scaffold: str, n: int, *, rng: np.random.Generator, draw: Draw = AS_LEARNED
