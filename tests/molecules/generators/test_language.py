@@ -11,11 +11,14 @@ import pytest
 from tests.molecules.generators.small import KilledError, Killing, small_library, training
 
 from iatros.core.errors import BundleFormatError, OutcomeError, RequestError
-from iatros.molecules.generators import fitting, learning
+from iatros.molecules.generators import learning
+from iatros.molecules.generators.codes import learn_vocabulary
+from iatros.molecules.generators.fitting import lines_of
 from iatros.molecules.generators.generator import Draw, load_generator
 from iatros.molecules.generators.language import LanguageModel
 from iatros.molecules.generators.library import Library
 from iatros.molecules.generators.recurrent import Rnn, RnnParams
+from iatros.molecules.generators.rewriting import ways_to_write
 from iatros.molecules.generators.transformer import Transformer, TransformerParams
 
 pytest.importorskip("torch")
@@ -155,15 +158,14 @@ def test_selfies_are_always_molecules(library: Library) -> None:
 def test_a_compound_without_selfies_is_left_out(library: Library) -> None:
     more = Library((*library.smiles, "C$C"))
     _, notes = estimator("rnn", notation="selfies", epochs=1).fit(more, training(), seed=3)
+    assert notes["n_unwritten"] == 1
     assert notes["n_learned"] + notes["n_tuning"] == len(library)
 
 
 def test_every_writing_is_learned_in_turn(library: Library) -> None:
-    several = fitting.ways_to_write(
-        library.smiles[:50], 3, notation="smiles", seed=1, engine=training().engine
-    )
-    vocabulary = fitting.learn_vocabulary([text for texts in several for text in texts])
-    lines = fitting.lines_of(several, vocabulary, 120)
+    several = ways_to_write(library.smiles[:50], 3, notation="smiles", seed=1, engine=training().engine)
+    vocabulary = learn_vocabulary([text for texts in several for text in texts])
+    lines = lines_of(several, vocabulary, 120)
     rows = np.arange(50)
     shown = [
         tuple(map(tuple, lines.batch(rows, np.random.default_rng(place)).tolist())) for place in range(40)

@@ -181,5 +181,6 @@ def _about_learning(learned: dict[str, Any]) -> list[str]:
     told = {
         "n_unknown_tokens": "hold a token that start never learned, and were left out",
         "n_too_long": "are longer than max_length, and were left out",
+        "n_unwritten": "cannot be written as SELFIES, and were left out",
     }
     return [f"{learned[name]:,} compounds {what}." for name, what in told.items() if learned.get(name)]

@@ -29,6 +29,7 @@ FEWEST = 5
 """Compounds below which there is nothing in common to be learned."""
 _ENOUGH, _HELD_OUT = 20, 0.2
 """Compounds from which on some are held out, and which share."""
+_SHARDS = 2
 _COMPARED = 1000
 """Texts that are written before and after, to see what has changed."""
 
@@ -63,7 +64,7 @@ def finetune(
     """The model after it has learned `actives` (canonical SMILES) as well, and notes: losses, and what has changed.
 
     Those with a token that it does not know, or longer than it writes, are left out; OutcomeError where fewer than 5
-    are left. `before` and `after` tell of 1,000 written texts how many are valid and how similar they are to the actives.
+    are left. `before` and `after` tell of 1,000 written texts how many are valid and how like the actives they are.
     """
     import torch
 
@@ -143,8 +144,9 @@ def _learn(
     lengths = lines.lengths[shown // len(lines.codes)]
     optimiser = torch.optim.AdamW(network.parameters(), lr=course.learning_rate, weight_decay=0.0)
     history: list[dict[str, float]] = []
-    best, kept = mean_nll(network, lines.codes[0][held]) if len(held) else np.inf, weights_of(network)
-    with in_shards(network, loss, 2) as gradients:
+    kept = weights_of(network)
+    with in_shards(network, loss, _SHARDS) as gradients:
+        best = mean_nll(network, lines.codes[0][held]) if len(held) else np.inf
         for epoch in range(1, (course.most if len(held) else course.fixed) + 1):
             network.train()
             batches = [shown[rows] for rows in batches_of(lengths, course.batch_size, seed=seed, epoch=epoch)]

@@ -71,6 +71,8 @@ class Lines:
     """Whether a token of it is unknown, bool (n,)."""
     too_long: np.ndarray
     """Whether one of its writings is, bool (n,)."""
+    unwritten: np.ndarray
+    """Whether it cannot be written in the notation, bool (n,)."""
 
     def batch(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Codes (n, length) of some rows, each in one of its writings."""
@@ -87,7 +89,7 @@ def lines_of(several: list[list[str]], vocabulary: Vocabulary, longest: int) -> 
     known = np.all([one.known for one in found], axis=0)
     fits = np.all([one.lengths <= longest + 2 for one in found], axis=0)
     written = found[0].lengths > 2
-    return Lines(codes, found[0].lengths, known & fits & written, ~known, ~fits)
+    return Lines(codes, found[0].lengths, known & fits & written, ~known, ~fits, ~written)
 
 
 def fit(
@@ -157,6 +159,7 @@ def fit(
         "n_tuning": len(tuning),
         "n_unknown_tokens": int(lines.unknown.sum()),
         "n_too_long": int(lines.too_long.sum()),
+        "n_unwritten": int(lines.unwritten.sum()),
         "epochs": schedule.epochs,
         "device": device(),
         "params": params.model_dump(),
