@@ -17,7 +17,7 @@ from iatros.learners.compounds.fingerprints import Fingerprint, of_molecules
 from iatros.molecules.curation.batching import in_batches
 from iatros.molecules.curation.parsing import StructureError, parse
 from iatros.molecules.distribution import filters, properties
-from iatros.molecules.distribution.queries import Screen
+from iatros.molecules.distribution.queries import Screen, count_kinds
 from iatros.molecules.schema import BLANK, Entry
 
 FINGERPRINT = Fingerprint("morgan", n_bits=1024)
@@ -95,26 +95,30 @@ def describe(entries: Iterator[Entry], context: Context, *, filtered: bool, labe
 
 
 def describe_batch(filtered: bool, entries: list[Entry]) -> Batch:
-    """What a worker runs."""
+    """What a worker runs: one step for all compounds before the next, which is faster than all steps for each."""
     with rdBase.BlockLogs():  # RDKit would write what it complains about to stderr
         read = [_read(entry) for entry in entries]
-        molecules = [(molecule, smiles) for molecule, smiles, _ in read if molecule is not None]
-        screen = _screen()
-        n_filters = len(filters.queries())
-        values, fragments, scaffolds, failed = [], [], [], []
-        for molecule, smiles in molecules:
-            possible = screen.candidates(molecule)
-            values.append(properties.four(molecule, possible[n_filters:]))
-            fragments.append(Chem.MolToSmiles(AllChem.FragmentOnBRICSBonds(molecule)))
-            scaffolds.append(scaffold(molecule))
-            failed.append(filters.failures(molecule, smiles, possible[:n_filters]) if filtered else ())
+        molecules = [molecule for molecule, _, _ in read if molecule is not None]
+        smiles = [smiles for molecule, smiles, _ in read if molecule is not None]
+        kinds = [count_kinds(molecule) for molecule in molecules]
+        screen, n_filters = _screen(), len(filters.queries())
+        possible = [
+            screen.candidates(molecule, made_of) for molecule, made_of in zip(molecules, kinds, strict=True)
+        ]
+        cut = [AllChem.FragmentOnBRICSBonds(molecule) for molecule in molecules]
+        failed: list[tuple[str, ...]] = [()] * len(molecules)
+        if filtered:
+            failed = [
+                filters.failures(molecule, text, held[:n_filters], made_of)
+                for molecule, text, held, made_of in zip(molecules, smiles, possible, kinds, strict=True)
+            ]
         return Batch(
-            [smiles for _, smiles, _ in read],
+            [text for _, text, _ in read],
             [reason for _, _, reason in read],
-            of_molecules(FINGERPRINT, [molecule for molecule, _ in molecules]),
-            np.array(values, dtype=float).reshape(-1, len(properties.NAMES)),
-            fragments,
-            scaffolds,
+            of_molecules(FINGERPRINT, molecules),
+            properties.of_molecules(molecules, [held[n_filters:] for held in possible], kinds),
+            [Chem.MolToSmiles(fragments) for fragments in cut],
+            [scaffold(molecule) for molecule in molecules],
             failed,
         )
 

@@ -24,7 +24,7 @@ from rdkit import Chem, RDConfig
 from iatros.core.errors import MissingExtraError
 from iatros.molecules.curation.moses import ELEMENTS, LARGEST_RING, PATTERNS, TOO_MANY
 from iatros.molecules.distribution.interference import OLDER
-from iatros.molecules.distribution.queries import Screen
+from iatros.molecules.distribution.queries import Kinds, Screen, count_kinds
 
 RINGS_WITH_FIXED_BONDS = {
     "2-substituted furan": "[#1]-,:[#6]1=[#6]([#1])-[#6]=[#6](-*)-[#8]-1",
@@ -65,24 +65,25 @@ def screen() -> Screen:
     return Screen([query for _, query in queries()])
 
 
-def failures(molecule: Any, smiles: str, candidates: np.ndarray | None = None) -> tuple[str, ...]:
+def failures(
+    molecule: Any, smiles: str, candidates: np.ndarray | None = None, kinds: Kinds | None = None
+) -> tuple[str, ...]:
     """Every reason why `molecule` fails; none where it passes.
 
-    `smiles` is its canonical SMILES; `candidates` says which of `queries` it can hold, where that is known already.
+    `smiles` is its canonical SMILES; `candidates` says which of `queries` it can hold and `kinds` what it is made of,
+    where that is known already.
 
     >>> failures(Chem.MolFromSmiles("CCCC=O"), "CCCC=O")
     ('aldehyde',)
     """
+    kinds = kinds or count_kinds(molecule)
     found = []
     if any(len(ring) > LARGEST_RING for ring in molecule.GetRingInfo().AtomRings()):
         found.append("large ring")
     counts: dict[int, int] = {}
-    charged = False
-    for atom in molecule.GetAtoms():
-        number = atom.GetAtomicNum()
-        counts[number] = counts.get(number, 0) + 1
-        charged = charged or atom.GetFormalCharge() != 0
-    if charged:
+    for kind, count in kinds.atoms.items():
+        counts[kind.element] = counts.get(kind.element, 0) + count
+    if any(kind.charge for kind in kinds.atoms):
         found.append("charged atom")
     if counts.keys() - ELEMENTS:
         found.append("element")
@@ -91,7 +92,9 @@ def failures(molecule: Any, smiles: str, candidates: np.ndarray | None = None) -
         for number, (name, limit) in TOO_MANY.items()
         if counts.get(number, 0) >= limit
     ]
-    possible = np.flatnonzero(screen().candidates(molecule) if candidates is None else candidates).tolist()
+    possible = np.flatnonzero(
+        screen().candidates(molecule, kinds) if candidates is None else candidates
+    ).tolist()
     if possible:
         with_hydrogens = Chem.AddHs(molecule)
         known = queries()

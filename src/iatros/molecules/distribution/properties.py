@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from rdkit import Chem
 from rdkit.Chem import QED, Crippen, Descriptors, rdMolDescriptors
 
 from iatros.core.errors import MissingExtraError
-from iatros.molecules.distribution.queries import Screen
+from iatros.molecules.distribution.queries import Kinds, Screen, count_kinds
 
 NAMES = ("logp", "sa", "qed", "weight")
 
@@ -30,23 +31,39 @@ def screen() -> Screen:
     return Screen([*QED.StructuralAlerts, *QED.Acceptors])
 
 
-def four(molecule: Any, candidates: np.ndarray | None = None) -> Four:
+def four(molecule: Any) -> Four:
     """The properties of `molecule`, equal to those of RDKit's own functions.
-
-    `candidates` says which queries of `screen` it can hold, where that is known already.
 
     >>> [round(value, 2) for value in four(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O"))]
     [1.31, 1.58, 0.55, 180.16]
     """
-    possible = screen().candidates(molecule) if candidates is None else candidates
-    logp, weight = Crippen.MolLogP(molecule), Descriptors.MolWt(molecule)
-    return Four(logp, _scorer().calculateScore(molecule), _qed(molecule, logp, weight, possible), weight)
+    kinds = count_kinds(molecule)
+    return Four(*of_molecules([molecule], [screen().candidates(molecule, kinds)], [kinds])[0].tolist())
+
+
+def of_molecules(
+    molecules: Sequence[Any], candidates: Sequence[np.ndarray], kinds: Sequence[Kinds]
+) -> np.ndarray:
+    """The properties of each molecule (n, 4), in the order of `NAMES`.
+
+    `candidates` says which queries of `screen` each can hold, `kinds` what it is made of. One property is computed for
+    all before the next, which keeps RDKit's code in the processor's cache and takes a third of the time away.
+    """
+    values = np.empty((len(molecules), len(NAMES)))
+    score = _scorer().calculateScore
+    values[:, 0] = [Crippen.MolLogP(molecule) for molecule in molecules]
+    values[:, 1] = [score(molecule) for molecule in molecules]
+    values[:, 3] = [Descriptors.MolWt(molecule) for molecule in molecules]
+    for row, (molecule, possible, made_of) in enumerate(zip(molecules, candidates, kinds, strict=True)):
+        if any(kind.element == 1 for kind in made_of.atoms):
+            values[row, 2] = QED.qed(molecule)  # RDKit takes written hydrogens off first, some of them
+        else:
+            values[row, 2] = _qed(molecule, values[row, 0], values[row, 3], possible)
+    return values
 
 
 def _qed(molecule: Any, logp: float, weight: float, possible: np.ndarray) -> float:
     """Bickerton et al., Nature Chemistry 4:90 (2012), as RDKit computes it, without what cannot match."""
-    if any(atom.GetAtomicNum() == 1 for atom in molecule.GetAtoms()):
-        return float(QED.qed(molecule))  # RDKit takes written hydrogens off first, some of them
     n_alerts = len(QED.StructuralAlerts)
     alerts = sum(
         molecule.HasSubstructMatch(QED.StructuralAlerts[place])

@@ -41,6 +41,14 @@ class BondKind(NamedTuple):
     in_ring: bool
 
 
+class Kinds(NamedTuple):
+    """What a molecule is made of: atoms and (atom, bond, atom) by kind, and how many hydrogens are implied."""
+
+    atoms: Counter[AtomKind]
+    bonds: Counter[Any]
+    n_implied: int
+
+
 _HYDROGEN = AtomKind(1, False, 0, 1, 0, False)
 _TO_HYDROGEN = BondKind(_SINGLE, False)
 _ATOM: dict[str, Callable[[AtomKind, int], bool]] = {
@@ -95,12 +103,16 @@ class Screen:
         self._met: dict[Any, np.ndarray] = {}
         self._places: dict[Any, np.ndarray] = {}
 
-    def candidates(self, molecule: Any) -> np.ndarray:
-        """Which queries (n,) `molecule` can match, with its hydrogens written out or implied."""
-        counts = _kinds(molecule)
+    def candidates(self, molecule: Any, kinds: Kinds | None = None) -> np.ndarray:
+        """Which queries (n,) `molecule` can match, with its hydrogens written out or implied.
+
+        `kinds` are its own, where they have been counted already.
+        """
+        found = kinds or count_kinds(molecule)
         there = np.zeros(self._required.shape[1], dtype=np.int64)
-        for kind, count in counts.items():
-            there[self._fulfilled(kind)] += count
+        for counts in (found.atoms, found.bonds, {_HYDROGEN: found.n_implied}):
+            for kind, count in counts.items():
+                there[self._fulfilled(kind)] += count
         enough = np.less_equal(self._required, np.minimum(there, _MOST).astype(np.uint8))
         return np.asarray(enough.all(axis=1))
 
@@ -131,9 +143,10 @@ class Screen:
         return self._met[kind]
 
 
-def _kinds(molecule: Any) -> Counter[Any]:
-    """How many atoms, and bonds between two, of each kind there are, implied hydrogens among them."""
-    atoms = list(molecule.GetAtoms())
+def count_kinds(molecule: Any) -> Kinds:
+    """How many atoms, and bonds between two, of each kind there are, implied hydrogens among the bonds alone."""
+    # RDKit's own iterators ask for the length at every step.
+    read = [molecule.GetAtomWithIdx(place) for place in range(molecule.GetNumAtoms())]
     kinds = [
         AtomKind(
             atom.GetAtomicNum(),
@@ -143,19 +156,21 @@ def _kinds(molecule: Any) -> Counter[Any]:
             atom.GetFormalCharge(),
             atom.IsInRing(),
         )
-        for atom in atoms
+        for atom in read
     ]
-    counts: Counter[Any] = Counter(kinds)
-    for bond in molecule.GetBonds():
+    bonds: Counter[Any] = Counter()
+    for place in range(molecule.GetNumBonds()):
+        bond = molecule.GetBondWithIdx(place)
         one, other = kinds[bond.GetBeginAtomIdx()], kinds[bond.GetEndAtomIdx()]
         kind = BondKind(int(bond.GetBondType()), bond.IsInRing())
-        counts[(one, kind, other) if one <= other else (other, kind, one)] += 1
-    for atom, one in zip(atoms, kinds, strict=True):
+        bonds[(one, kind, other) if one <= other else (other, kind, one)] += 1
+    n_implied = 0
+    for atom, one in zip(read, kinds, strict=True):
         implied = atom.GetTotalNumHs()
         if implied:
-            counts[_HYDROGEN] += implied
-            counts[(_HYDROGEN, _TO_HYDROGEN, one)] += implied
-    return counts
+            n_implied += implied
+            bonds[(_HYDROGEN, _TO_HYDROGEN, one)] += implied
+    return Kinds(Counter(kinds), bonds, n_implied)
 
 
 def _asked(query: Any) -> Counter[tuple[str, ...]]:
