@@ -149,18 +149,21 @@ def test_information_is_free_and_lying_beside_the_prior_is_not() -> None:
     # one unit whose means are 0.6 and -0.6 and whose variances are 0.64: together they have mean 0 and variance 1
     mean, log_variance = torch.tensor([[0.6], [-0.6]]), torch.full((2, 1), math.log(0.64))
     information = 0.5 * math.log(1 / 0.64)
-    assert float(with_free_bits(mean, log_variance, 0.1)) == pytest.approx(information)
-    assert float(with_free_bits(mean, log_variance, 0.5)) == pytest.approx(0.5)
+    assert float(with_free_bits(mean, log_variance, 0.1)) == pytest.approx(information - 0.1)
+    assert float(with_free_bits(mean, log_variance, information)) == pytest.approx(0.0, abs=1e-6)
     # moved by 1 they hold no more information, and 1 / 2 is charged for lying beside the prior
-    assert float(with_free_bits(mean + 1.0, log_variance, 0.5)) == pytest.approx(0.5 + 0.5)
+    assert float(with_free_bits(mean + 1.0, log_variance, information)) == pytest.approx(0.5)
 
 
-def test_free_bits_are_counted_for_each_unit() -> None:
-    # the first unit tells compounds apart, the second does not: what one leaves over the other cannot use
-    mean = torch.tensor([[0.6, 0.0], [-0.6, 0.0]], requires_grad=True)
+def test_a_unit_that_holds_less_than_is_free_is_led_to_hold_more() -> None:
+    mean = torch.tensor([[0.6, 0.01], [-0.6, -0.01]], requires_grad=True)
     log_variance = torch.tensor([[math.log(0.64), 0.0]] * 2)
     charged = with_free_bits(mean, log_variance, 0.1)
-    assert float(charged.detach()) == pytest.approx(0.5 * math.log(1 / 0.64) + 0.1)
+    # the first unit holds 0.22 nats and the second none: what one has too much the other does not make up for
+    assert float(charged.detach()) == pytest.approx(0.5 * math.log(1 / 0.64) - 0.1 + 0.1, abs=1e-3)
+    (slope,) = torch.autograd.grad(charged, mean)
+    assert slope[0, 0] > 0 > slope[0, 1]
+    assert slope[1, 0] < 0 < slope[1, 1]
 
 
 def test_the_weight_rises_in_cycles() -> None:

@@ -19,7 +19,8 @@ from tests.molecules.generators.small import KilledError, Killing, small_library
 from iatros.core.errors import RequestError
 from iatros.molecules.generators.adversary import Adversaries
 from iatros.molecules.generators.dense import Dense
-from iatros.molecules.generators.gan import Gan, GanParams
+from iatros.molecules.generators.gan import Gan
+from iatros.molecules.generators.gan_params import GanParams
 from iatros.molecules.generators.generator import load_generator
 from iatros.molecules.generators.latent import LIKELIEST
 from iatros.molecules.generators.latent_gan import LatentGanGenerator, normalised
@@ -140,10 +141,10 @@ def test_a_killed_training_goes_on_with_the_same_result(
 
 def test_learning_goes_on_from_a_generator(library: Library, generator: LatentGanGenerator) -> None:
     params = GanParams(
-        epochs=1, batch_size=16, learning_rate=1e-6, steps=10, adversarial_rate=1e-6, averaging=0.0, noise=8,
-        generator_units=16, generator_layers=2, critic_units=16, critic_layers=1,
+        epochs=1, batch_size=16, learning_rate=1e-6, steps=10, adversarial_rate=1e-6, averaging=0.0
     )  # fmt: skip
-    more, _ = Gan(params).fit(library, training(), seed=2, start=generator)
+    more, notes = Gan(params).fit(library, training(), seed=2, start=generator)
+    assert notes["params"]["generator_units"] == 16
     assert isinstance(more, LatentGanGenerator)
     assert more.space.sizes == generator.space.sizes
     for name, value in generator.space.weights.items():
@@ -163,6 +164,11 @@ def test_rows_are_brought_to_one_scale() -> None:
     found = normalised(np.array([[1.0, 2.0, 3.0]], dtype=np.float32))
     # deviation of 1, 2, 3 is sqrt(2 / 3)
     np.testing.assert_allclose(found, [[-1.2247, 0.0, 1.2247]], atol=1e-4)
+
+
+def test_what_start_does_not_have_is_refused(library: Library, generator: LatentGanGenerator) -> None:
+    with pytest.raises(RequestError, match=r"critic_units is 64, and start was trained with 16"):
+        Gan(GanParams(critic_units=64)).fit(library, training(), seed=1, start=generator)
 
 
 def test_start_must_be_of_the_same_kind(library: Library, generator: LatentGanGenerator) -> None:

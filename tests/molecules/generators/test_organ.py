@@ -15,7 +15,8 @@ from tests.molecules.generators.small import KilledError, Killing, small_library
 
 from iatros.core.errors import FitError
 from iatros.learners.compounds.tokens import END, PAD
-from iatros.molecules.generators.gan import Gan, GanParams
+from iatros.molecules.generators.gan import Gan
+from iatros.molecules.generators.gan_params import GanParams
 from iatros.molecules.generators.generator import load_generator
 from iatros.molecules.generators.library import Library
 from iatros.molecules.generators.organ import Adversaries, objective_of

@@ -57,6 +57,22 @@ class Latents:
     reach: np.ndarray
 
 
+def sizes_of(kept: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """The sizes of the adversaries whose weights `Adversaries.kept` gave, by their names in `Contest`."""
+    layers = {
+        owner: sum(name.startswith(f"{owner}/dense.") and name.endswith(".weight") for name in kept)
+        for owner in ("generator", "critic")
+    }
+    units, noise = kept["generator/dense.0.weight"].shape
+    return {
+        "noise": noise,
+        "generator_units": units,
+        "generator_layers": layers["generator"],
+        "critic_units": len(kept["critic/dense.0.weight"]),
+        "critic_layers": layers["critic"],
+    }
+
+
 def slope_penalty(critic: Any, real: torch.Tensor, made: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
     """The mean of (length of the critic's gradient - 1) squared at `mix` (n, 1) of the way from `made` to `real`."""
     import torch

@@ -233,17 +233,19 @@ def divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
 
 
 def with_free_bits(mean: torch.Tensor, log_variance: torch.Tensor, free: float) -> torch.Tensor:
-    """The divergence of a compound, nats, with at least `free` nats of information charged for each unit anyway.
+    """What the divergence of a compound is charged, nats, where `free` nats of information in each unit cost nothing.
 
     `mean` and `log_variance` are (n, latent). The divergence of a unit, averaged over the batch, is in part information
-    about the compounds, of which `free` costs nothing (Kingma et al. 2016, arXiv:1606.04934, equation 15); the rest,
-    which says that all of them together lie beside the prior, would spoil what is written from the prior and is charged
-    in full (Hoffman and Johnson 2016, "ELBO surgery"). All together are taken for a normal distribution.
+    about the compounds, of which `free` is not charged (Kingma et al. 2016, arXiv:1606.04934, equation 15). A unit that
+    holds less is charged for what it lacks, because otherwise all of them fall silent while the decoder still learns to
+    spell, and stay so (Burgess et al. 2018, arXiv:1804.03599, equation 8). The rest of the divergence says that all
+    compounds together lie beside the prior, which would spoil what is written from it, and is charged in full (Hoffman
+    and Johnson 2016, "ELBO surgery"). All together are taken for a normal distribution.
     """
     together = mean.var(dim=0, correction=0) + log_variance.exp().mean(dim=0)
     beside = 0.5 * (mean.mean(dim=0).square() + together - together.log() - 1.0)
     information = 0.5 * (together.log() - log_variance.mean(dim=0))
-    return (beside + information.clamp(min=free)).sum()
+    return (beside + (information - free).abs()).sum()
 
 
 def cyclical(share: float, cycles: int, annealed: float, rising: float = 0.5) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
@@ -73,6 +73,11 @@ def as_begun(params: Params, start: LatentSpace) -> Params:
         "units": sizes.units,
         "layers": sizes.layers,
     }
+    return taken_over(params, fixed)
+
+
+def taken_over(params: Params, fixed: Mapping[str, Any]) -> Params:
+    """`params` with what is `fixed`; RequestError where something else was asked for."""
     for name, value in fixed.items():
         asked = getattr(params, name)
         if name in params.model_fields_set and asked != value:
@@ -81,7 +86,7 @@ def as_begun(params: Params, start: LatentSpace) -> Params:
                 where="param",
                 hint=f"leave {name} out, or train without start",
             )
-    return params.model_copy(update=fixed)
+    return params.model_copy(update=dict(fixed))
 
 
 def material_of(

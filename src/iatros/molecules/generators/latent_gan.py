@@ -7,6 +7,7 @@ latent vectors that a critic cannot tell from those of the library.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ import numpy as np
 
 from iatros.core.arrays import pack_arrays, unpack_arrays
 from iatros.learners.tabular.scorers import Read, Saved
-from iatros.molecules.generators.adversary import Adversaries, Contest, Latents
+from iatros.molecules.generators.adversary import Adversaries, Latents, sizes_of
 from iatros.molecules.generators.autoencoder import (
     as_tensor,
     hidden_tokens,
@@ -25,20 +26,21 @@ from iatros.molecules.generators.autoencoder import (
     weights_of,
 )
 from iatros.molecules.generators.beginning import (
-    AutoencoderParams,
     as_begun,
     material_of,
     network_of,
     schedule_of,
+    taken_over,
 )
 from iatros.molecules.generators.collapse import LOOKED_AT, WRITTEN, Yardstick
 from iatros.molecules.generators.dense import Dense, scale_of
+from iatros.molecules.generators.gan_params import GanParams
 from iatros.molecules.generators.generator import AS_LEARNED, Draw, Training
 from iatros.molecules.generators.latent import LatentSpace
 from iatros.molecules.generators.learning import device, learn
 from iatros.molecules.generators.library import Library
 from iatros.molecules.generators.material import Material
-from iatros.molecules.generators.stages import as_columns, finite, stage
+from iatros.molecules.generators.stages import as_columns, finite, in_two
 from iatros.molecules.generators.turns import take_turns
 from iatros.molecules.generators.way import Watched
 
@@ -50,8 +52,10 @@ _ARRAYS = {
     "dense": "generator.safetensors",
     "opponents": "adversaries.safetensors",
 }
-_CHUNK = 512
+_CHUNK = 256
 _EPSILON = 1e-5
+_RISING = 0.25
+"""Share of the way over which the noise rises: at first the decoder has to find something to read."""
 _ENCODED = 200_000
 """Compounds of a large library whose latent vectors the critic sees."""
 _HISTORY = ("epoch", "loss", "tuning_loss", "reconstruction")
@@ -105,72 +109,59 @@ def normalised(mean: np.ndarray) -> np.ndarray:
 
 
 def fit_latent(
-    params: AutoencoderParams,
-    contest: Contest,
+    params: GanParams,
     library: Library,
     training: Training,
     *,
-    latent_noise: float,
-    share: float,
     seed: int,
     start: LatentGanGenerator | None,
 ) -> tuple[LatentGanGenerator, dict[str, Any]]:
-    """The trained generator and its notes; of the time given, `share` is for what the critic teaches.
+    """The trained generator and its notes; a run that was killed goes on in the stage in which it was.
 
-    A run that was killed goes on in the stage in which it was. FitError where a loss is not finite.
+    Of the time given, `adversarial_share` is for what the critic teaches. FitError where a loss is not finite.
     """
     if start is not None:
-        params = as_begun(params, start.space)
-    begun = None if start is None else start.space
+        params = taken_over(as_begun(params, start.space), sizes_of(start.opponents))
     with training.progress.step("tokens"):
-        material = material_of(library, params, training, seed, begun)
-    space, history = _heteroencoder(
-        params, material, stage(training, "heteroencoder", 1.0 - share), latent_noise, seed, begun
-    )
-    before = time.monotonic()
+        material = material_of(library, params, training, seed, None if start is None else start.space)
+    first, second = in_two(training, params.adversarial_share, "heteroencoder", "adversaries")
+    space, history = _heteroencoder(params, material, first, seed, None if start is None else start.space)
+    begun = time.monotonic()
     with training.progress.step("reading the library into the latent space"):
         latents = _latents(space, material, seed)
-    second = stage(training, "adversaries", share)
     if second.seconds is not None:
-        second = replace(second, seconds=max(1.0, second.seconds - (time.monotonic() - before)))
+        second = replace(second, seconds=max(1.0, second.seconds - (time.monotonic() - begun)))
     yardstick = Yardstick(library, material.rows, material.tuning, seed)
 
     def judge(dense: dict[str, np.ndarray], n: int = LOOKED_AT) -> Mapping[str, float]:
-        generator = LatentGanGenerator(space, dense, {}, latent_noise)
+        generator = LatentGanGenerator(space, dense, {}, params.latent_noise)
         return yardstick.measures(generator.sample(n, rng=np.random.default_rng([seed, 31])))
 
-    adversaries = Adversaries(contest, latents, judge, seed)
+    adversaries = Adversaries(params.contest(), latents, judge, seed)
     if start is not None:
         adversaries.begin_with(start.opponents)
-    looks = take_turns(adversaries, contest.steps, second, "learning from the critic", seed=seed)
-    generator = LatentGanGenerator(space, adversaries.folded(), adversaries.kept(), latent_noise)
+    looks = take_turns(adversaries, params.steps, second, "learning from the critic", seed=seed)
+    generator = LatentGanGenerator(space, adversaries.folded(), adversaries.kept(), params.latent_noise)
     with training.progress.step("writing many to see whether they differ"):
-        collapse = {
-            "n": WRITTEN,
-            "written": dict(judge(generator.dense, WRITTEN)),
-            "library": yardstick.of_library(WRITTEN),
-        }
+        written = judge(generator.dense, WRITTEN)
     notes = {
         "history": history,
         "adversarial_history": looks,
-        "mode_collapse": collapse,
-        "seconds_of_heteroencoder": None if training.seconds is None else training.seconds * (1.0 - share),
-        "seconds_of_adversaries": None if training.seconds is None else training.seconds * share,
-        "n_weights": sum(
-            value.size for arrays in (space.weights, generator.dense) for value in arrays.values()
-        ),
+        "mode_collapse": {"n": WRITTEN, "written": dict(written), "library": yardstick.of_library(WRITTEN)},
+        "seconds": None if training.seconds is None else {"first": first.seconds, "second": second.seconds},
+        "n_weights": sum(v.size for part in (space.weights, generator.dense) for v in part.values()),
         "n_latents": len(latents.real),
         **material.notes(),
         "device": device(),
+        "params": params.model_dump(),
     }
     return generator, notes
 
 
 def _heteroencoder(
-    params: AutoencoderParams,
+    params: GanParams,
     material: Material,
     training: Training,
-    noise: float,
     seed: int,
     start: LatentSpace | None,
 ) -> tuple[LatentSpace, list[dict[str, float]]]:
@@ -182,8 +173,9 @@ def _heteroencoder(
         history = [dict(zip(_HISTORY, row, strict=True)) for row in rows]
         return LatentSpace(done, material.vocabulary, sizes), history
     network = network_of(params, ("reconstruction",), material, seed, start)
-    task = _Task(network, material, params.token_dropout, noise)
-    total = params.epochs * -(-len(material.rows) // params.batch_size)
+    total = params.epochs * math.ceil(len(material.rows) / params.batch_size)
+    watched = Watched(training.progress, network.way, total, training.seconds)
+    task = _Task(network, material, watched, params.token_dropout, params.latent_noise)
     learned = learn(
         network,
         material.rows,
@@ -191,7 +183,7 @@ def _heteroencoder(
         task.loss,
         task.tuning_loss,
         schedule_of(params),
-        replace(training, progress=Watched(training.progress, network.way, total, training.seconds)),
+        replace(training, progress=watched),
         seed=seed,
     )
     history = [{**one, **more} for one, more in zip(learned, network.way.history(), strict=True)]
@@ -203,21 +195,24 @@ def _heteroencoder(
 class _Task:
     """What the heteroencoder is to learn: to write what it has read, from a latent vector that noise was added to."""
 
-    def __init__(self, network: Any, material: Material, token_dropout: float, noise: float) -> None:
-        self.network, self.material = network, material
+    def __init__(
+        self, network: Any, material: Material, watched: Watched, token_dropout: float, noise: float
+    ) -> None:
+        self.network, self.material, self.watched = network, material, watched
         self.token_dropout, self.noise = token_dropout, noise
 
     def loss(self, batch: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """Nats of a token."""
         codes = self.material.written[batch]
+        noise = self.noise * min(1.0, self.watched.share() / _RISING)
         latents = self._latents(self.material.given(batch, rng))
-        latents = latents + self.noise * normal_like(latents, rng)
+        latents = latents + noise * normal_like(latents, rng)
         shown = hidden_tokens(codes, self.token_dropout, rng)
         nats, n_tokens = reconstruction(self.network, codes, latents, shown)
         return finite(nats / n_tokens, "the heteroencoder's loss")
 
     def tuning_loss(self) -> float:
-        """The same of the tuning compounds in one of their writings; what each costs is recorded."""
+        """The same of the tuning compounds with all of the noise; what each costs is recorded."""
         tuning, rng = self.material.tuning, np.random.default_rng(1)
         total, n_tokens = 0.0, 0
         for at in range(0, len(tuning), _CHUNK):

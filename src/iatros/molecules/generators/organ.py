@@ -23,7 +23,7 @@ from iatros.molecules.generators.library import Library
 from iatros.molecules.generators.likelihood import Policy
 from iatros.molecules.generators.recurrent import RecurrentGenerator, Rnn, RnnParams
 from iatros.molecules.generators.rollouts import values_at
-from iatros.molecules.generators.stages import finite, stage
+from iatros.molecules.generators.stages import finite, in_two
 from iatros.molecules.generators.turns import take_turns
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def fit_sequence(
 
     A run that was killed goes on in the stage in which it was. FitError where a loss is not finite.
     """
-    first = stage(training, "likelihood", 1.0 - share)
+    first, second = in_two(training, share, "likelihood", "adversaries")
     model, notes = Rnn(params).fit(library, first, seed=seed, start=start)
     yardstick = Yardstick(library, *library.sides(), seed)
 
@@ -269,7 +269,6 @@ def fit_sequence(
         return yardstick.measures(model.sample(n, rng=np.random.default_rng([seed, 31])))
 
     adversaries = Adversaries(model, turns, library, judge, seed)
-    second = stage(training, "adversaries", share)
     looks = take_turns(adversaries, turns.rounds, second, "learning from the discriminator", seed=seed)
     model = adversaries.model()
     with training.progress.step("writing many to see whether they differ"):
@@ -277,7 +276,6 @@ def fit_sequence(
     told = {
         "adversarial_history": looks,
         "mode_collapse": collapse,
-        "seconds_of_likelihood": None if training.seconds is None else training.seconds * (1.0 - share),
-        "seconds_of_adversaries": None if training.seconds is None else training.seconds * share,
+        "seconds": None if training.seconds is None else {"first": first.seconds, "second": second.seconds},
     }
     return model, {**notes, **told}

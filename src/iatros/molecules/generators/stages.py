@@ -36,10 +36,14 @@ class Stage(Checkpoint):
         super().put(f"{self.name}.{key}", arrays)
 
 
-def stage(training: Training, name: str, share: float) -> Training:
-    """The means of one stage: its own part of the checkpoint, and `share` (0 to 1) of the time."""
-    seconds = None if training.seconds is None else training.seconds * share
-    return replace(training, checkpoint=Stage(training.checkpoint, name), seconds=seconds)
+def in_two(training: Training, share: float, first: str, second: str) -> tuple[Training, Training]:
+    """The means of two stages: each has its own part of the checkpoint, the second has `share` (0 to 1) of the time."""
+
+    def one(name: str, share: float) -> Training:
+        seconds = None if training.seconds is None else training.seconds * share
+        return replace(training, checkpoint=Stage(training.checkpoint, name), seconds=seconds)
+
+    return one(first, 1.0 - share), one(second, share)
 
 
 class Clock:

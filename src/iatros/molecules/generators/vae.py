@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 RECORDED = ("reconstruction", "divergence", "active_units", "kl_weight")
 _ARRAYS = "weights.safetensors"
-_CHUNK = 512
+_CHUNK = 256
 _CHECKED = 500
 _ACTIVE = 0.01
 """Variance of a latent unit's mean over the compounds from which on it tells them apart (Burda et al. 2016)."""
@@ -69,7 +69,7 @@ class VaeParams(AutoencoderParams):
         default=0.5, gt=0, le=1, description="share of the training in which the cycles are"
     )
     free_bits: float = Field(
-        default=0.2, ge=0, le=10, description="nats of information in each latent unit that cost nothing"
+        default=0.1, ge=0, le=10, description="nats of information in each latent unit that cost nothing"
     )
 
 
