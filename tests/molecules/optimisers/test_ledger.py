@@ -176,6 +176,26 @@ def test_a_full_bucket_gives_no_reward_but_the_score_is_kept() -> None:
     assert ledger.diversity.n_penalised == 1
 
 
+def test_what_a_model_writes_in_vain_is_counted() -> None:
+    ledger = Ledger(Carbons(), Budget(10))
+    ledger.ask(["CCO"])
+    assert ledger.sift(["OCC", "CC", "C1C", "CC", "CN"]) == ["CC", "CN"]
+    ledger.pass_over(1)
+    ledger.ask(["CN"], canonical=True)
+    counts = ledger.counts
+    assert (counts.asked, counts.calls, counts.repeated, counts.invalid, counts.passed_over) == (
+        5,
+        2,
+        2,
+        1,
+        1,
+    )
+    assert ledger.charged_at == [1, 5]
+    charged = Ledger(Carbons(), Budget(3, charge="all"))
+    assert charged.sift(["nope", "nope", "nope", "CC"]) == []
+    assert charged.over
+
+
 def test_who_watches_is_told_once() -> None:
     told: list[int] = []
     ledger = Ledger(Carbons(), Budget(500))

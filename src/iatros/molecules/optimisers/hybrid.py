@@ -59,6 +59,7 @@ class Hybrid:
             by_chance = rng.sample(candidates, min(n_unsorted, len(candidates)))
             rest = [text for text in candidates if text not in set(by_chance)]
             chosen = guide.choose(rest, params.asked - n_unsorted, population.ranked, population.rewards, rng)
+            ledger.pass_over(len(rest) - len(chosen))
             answers = ledger.ask([*chosen, *by_chance], origin="hybrid", canonical=True)
             idle = 0 if population.take(answers) else idle + 1
             if pupil is not None:
@@ -83,5 +84,4 @@ class Hybrid:
             rules=params.rules(),
         )
         written = pupil.write(params.samples, drawing) if pupil is not None else []
-        found = [*map(ledger.canonical, written), *children]
-        return [text for text in dict.fromkeys(found) if text and text not in ledger.rows]
+        return list(dict.fromkeys([*ledger.sift(written), *children]))

@@ -102,6 +102,8 @@ class Counts:
     repeated: int = 0
     prescreened: int = 0
     without_score: int = 0
+    passed_over: int = 0
+    """New compounds that the optimiser thought of and did not ask for."""
     recalled: int = 0
     """Scores that were taken from the record of a run that was broken off."""
 
@@ -175,6 +177,28 @@ class Ledger:
         With `canonical` the texts are what `canonical` or the genetic operators made, and are not read again.
         """
         return self._ask(texts, origin, counted=True, canonical=canonical)
+
+    def sift(self, texts: Sequence[str]) -> list[str]:
+        """Which of the texts are compounds that were not asked for yet: canonical, each once.
+
+        What is invalid or repeated counts as if it had been asked, so that no model hides what it wrote in vain.
+        """
+        if self.budget.charge == "all":
+            texts = texts[: self.left]
+        new: dict[str, None] = {}
+        for text in texts:
+            smiles = self.canonical(text)
+            if smiles and smiles not in new and self._is_new(smiles):
+                new[smiles] = None
+                continue
+            self.counts.asked += 1
+            self.counts.invalid += not smiles
+            self.counts.repeated += bool(smiles)
+        return list(new)
+
+    def pass_over(self, n: int) -> None:
+        """Count `n` new compounds that were candidates, and are not asked for."""
+        self.counts.passed_over += n
 
     def prescreen(self, texts: Sequence[str]) -> Answers:
         """Scores of compounds before the search: shown, but no calls where the charge is "unique"."""

@@ -161,6 +161,7 @@ def _accounts(ledger: Ledger) -> dict[str, Any]:
         "n_repeated": counts.repeated,
         "n_invalid": counts.invalid,
         "n_prescreened": counts.prescreened,
+        "n_passed_over": counts.passed_over,
         "n_zero_with_reason": sum(bool(row.scored.reason) for row in ledger.rows.values()),
         "n_without_score": counts.without_score,
         "n_penalised": 0 if ledger.diversity is None else ledger.diversity.n_penalised,

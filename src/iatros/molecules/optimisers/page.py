@@ -124,6 +124,7 @@ def _ledger(result: dict[str, Any]) -> tuple[Block, ...]:
         ("calls", "n_calls", "different valid compounds"),
         ("repeated", "n_repeated", "asked before; not scored again"),
         ("invalid", "n_invalid", "no molecules"),
+        ("passed over", "n_passed_over", "candidates that the search thought of and did not ask for"),
         ("prescreened", "n_prescreened", "scored before the search began"),
         ("zero with a reason", "n_zero_with_reason", "a constraint not met, a value that does not exist"),
         ("without a score", "n_without_score", "nan, reported in scored.csv"),

@@ -16,7 +16,7 @@ NEAR = 0.4
 """Tanimoto similarity (ECFP4, 2048 bits) from which on a compound of the pool counts as a neighbour of a target."""
 _FEWEST = 10
 """Compounds that score more than 0, without which a population has nothing to pass on."""
-_BATCH = 2000
+_BATCH, _PIECE = 2000, 10_000
 
 
 def begin(
@@ -67,11 +67,12 @@ def _flat(_: None, smiles: list[str]) -> list[str]:
 
 
 def without_neighbours(
-    library: Sequence[str], targets: Sequence[str], *, near: float = NEAR
+    library: Sequence[str], targets: Sequence[str], *, near: float = NEAR, bits: np.ndarray | None = None
 ) -> tuple[list[str], int]:
     """`library` without the compounds whose similarity to any of `targets` is `near` or more, and how many those are.
 
-    Similarity is that of Tanimoto, of ECFP4 with 2048 bits.
+    Similarity is that of Tanimoto, of ECFP4 with 2048 bits; `bits` (n, words) are those of the library where they were
+    computed before.
     """
     from iatros.learners.compounds.compounds import Compounds
     from iatros.learners.compounds.fingerprints import Fingerprint
@@ -81,8 +82,9 @@ def without_neighbours(
         return list(library), 0
     wanted = Compounds(list(targets)).values(Fingerprint())
     kept: list[str] = []
-    for at in range(0, len(library), 10_000):
-        part = library[at : at + 10_000]
-        found = similarities(Compounds(part).values(Fingerprint()), wanted).max(axis=1)
+    for at in range(0, len(library), _PIECE):
+        part = library[at : at + _PIECE]
+        known = Compounds(part).values(Fingerprint()) if bits is None else bits[at : at + _PIECE]
+        found = similarities(known, wanted).max(axis=1)
         kept += [part[row] for row in np.flatnonzero(found < near).tolist()]
     return kept, len(library) - len(kept)
