@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import torch
 
 _EPSILON = 1e-5
+_ROOM = 16
+"""Tokens that the room for keys and values grows by."""
+_DENSE = 0.75
+"""Share of lines that go on, from which down the others are dropped: copying costs more than computing some in vain."""
 _WIDER = 4
 """How much wider the layer between two attentions is (Vaswani et al. 2017, arXiv:1706.03762)."""
 
@@ -102,11 +106,12 @@ def _network_class() -> Any:
 class Read:
     """What was read of some lines: `place` tokens, and the keys and values of each block.
 
-    Both lists hold float32 (n, heads, capacity, width of a head), of which the first `place` are filled.
+    Both lists hold float32 (lines, heads, capacity, width of a head), of which the first `place` are filled. `rows`
+    (n,) tells which of those lines still go on: the others are dropped when there are enough of them.
     """
 
     place: int
-    n: int
+    rows: np.ndarray
     keys: list[np.ndarray]
     values: list[np.ndarray]
 
@@ -116,36 +121,37 @@ class Attending:
 
     def __init__(self, weights: dict[str, np.ndarray], heads: int) -> None:
         self.weights, self.heads = weights, heads
-        self.longest, self.width = weights["positions.weight"].shape
+        self.width = weights["positions.weight"].shape[1]
         names = {name.split(".")[1] for name in weights if name.startswith("blocks.")}
         self.blocks = [f"blocks.{place}." for place in sorted(map(int, names))]
 
     def start(self, n: int) -> Read:
         """The state of `n` lines of which nothing was read."""
-        shape = (n, self.heads, self.longest, self.width // self.heads)
-        keys = [np.empty(shape, dtype=np.float32) for _ in self.blocks]
-        return Read(0, n, keys, [np.empty(shape, dtype=np.float32) for _ in self.blocks])
+        empty = np.empty((n, self.heads, 0, self.width // self.heads), dtype=np.float32)
+        return Read(0, np.arange(n), [empty for _ in self.blocks], [empty for _ in self.blocks])
 
     def step(self, codes: np.ndarray, states: Read) -> tuple[np.ndarray, Read]:
         """Log-odds, float32 (n, tokens), of what follows `codes` (n,); the state goes on in place."""
-        weights = self.weights
-        values = weights["embedding.weight"][codes] + weights["positions.weight"][states.place]
+        weights, place = self.weights, states.place
+        if place == states.keys[0].shape[2]:
+            states.keys, states.values = _wider(states.keys), _wider(states.values)
+        every = np.zeros(len(states.keys[0]), dtype=np.int64)
+        every[states.rows] = codes
+        values = weights["embedding.weight"][every] + weights["positions.weight"][place]
         for name, keys, held in zip(self.blocks, states.keys, states.values, strict=True):
-            values = values + self._attended(name, values, keys, held, states.place)
+            values = values + self._attended(name, values, keys, held, place)
             wide = self._linear(f"{name}wide", self._normal(f"{name}before_wide", values))
             values = values + self._linear(f"{name}narrow", _gelu(wide))
         states.place += 1
-        return self._linear("last", self._normal("before_last", values)), states
+        return self._linear("last", self._normal("before_last", values[states.rows])), states
 
     def kept(self, states: Read, rows: np.ndarray) -> Read:
         """The state of some lines, by their places or as a mask."""
-        places = np.flatnonzero(rows) if rows.dtype == bool else rows
-        kept = self.start(len(places))
-        for before, after in ((states.keys, kept.keys), (states.values, kept.values)):
-            for old, new in zip(before, after, strict=True):
-                new[:, :, : states.place] = old[places, :, : states.place]
-        kept.place = states.place
-        return kept
+        going = states.rows[rows]
+        if len(going) > _DENSE * len(states.keys[0]):
+            return Read(states.place, going, states.keys, states.values)
+        keys, values = ([one[going] for one in several] for several in (states.keys, states.values))
+        return Read(states.place, np.arange(len(going)), keys, values)
 
     def _attended(
         self, name: str, values: np.ndarray, keys: np.ndarray, held: np.ndarray, place: int
@@ -172,6 +178,14 @@ class Attending:
         spread = np.sqrt((centred * centred).mean(axis=1, keepdims=True) + np.float32(_EPSILON))
         found: np.ndarray = centred / spread * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
         return found
+
+
+def _wider(several: list[np.ndarray]) -> list[np.ndarray]:
+    """Room for some more tokens."""
+    return [
+        np.concatenate([one, np.zeros((*one.shape[:2], _ROOM, one.shape[3]), dtype=np.float32)], axis=2)
+        for one in several
+    ]
 
 
 def _gelu(values: np.ndarray) -> np.ndarray:

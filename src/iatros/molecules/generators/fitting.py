@@ -28,6 +28,7 @@ _SHARDS = 2
 """Parts of a batch that are learned side by side."""
 _TOLD_EVERY = 1000
 """Steps after which the losses are told."""
+_SMALLEST_BATCH, _LARGEST_BATCH = 32, 256
 _SHOWN = 3_000_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 3, 60
 """Where no number is given, so many epochs that this many compounds are shown, within these bounds; where there is a
@@ -50,7 +51,12 @@ class LanguageParams(GeneratorParams):
         description="passes over the library; where not given, enough to show 3 million compounds, at least 3 and at "
         "most 60, or with seconds as many of 60 as fit into them",
     )
-    batch_size: int = Field(default=256, ge=2, le=65_536, description="compounds of a step")
+    batch_size: int | None = Field(
+        default=None,
+        ge=2,
+        le=65_536,
+        description="compounds of a step; where not given, a hundredth of the library, at least 32 and at most 256",
+    )
     learning_rate: float = Field(default=2e-3, gt=0, le=1, description="largest step size of AdamW")
     weight_decay: float = Field(default=1e-4, ge=0, le=10, description="decay of the weights by AdamW")
 
@@ -161,6 +167,7 @@ def fit(
         "n_too_long": int(lines.too_long.sum()),
         "n_unwritten": int(lines.unwritten.sum()),
         "epochs": schedule.epochs,
+        "batch_size": schedule.batch_size,
         "device": device(),
         "params": params.model_dump(),
     }
@@ -175,7 +182,7 @@ def _schedule(params: LanguageParams, n: int, training: Training) -> Schedule:
         epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, shown))
     return Schedule(
         epochs,
-        params.batch_size,
+        params.batch_size or min(_LARGEST_BATCH, max(_SMALLEST_BATCH, n // 100)),
         params.learning_rate,
         params.weight_decay,
         shards=_SHARDS,
