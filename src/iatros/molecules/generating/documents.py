@@ -43,7 +43,8 @@ def documents(result: dict[str, Any], rows: list[dict[str, Any]], texts: Sequenc
         "compounds.smi": "".join(f"{row['smiles']} {row['rank']}\n" for row in rows).encode(),
         "compounds.sdf": sdf,
         "compounds.html": page(result, rows).encode(),
-        "written.smi": "".join(f"{text}\n" for text in texts).encode(),
+        # a blank line would not be counted as a text that is no molecule
+        "written.smi": "".join(f"{text or '[]'}\n" for text in texts).encode(),
     }
 
 
