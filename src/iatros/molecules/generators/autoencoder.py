@@ -165,13 +165,13 @@ def network_class() -> Any:
             return mean, self.log_variance(hidden).clamp(LEAST_LOG_VARIANCE, MOST_LOG_VARIANCE)
 
     class Network(nn.Module):
-        """Both parts, and how far the training has come, of which `recorded` names the numbers of each epoch."""
+        """Both parts, and how far the training has come, which records the numbers called `recorded`."""
 
-        def __init__(self, sizes: Sizes, recorded: Sequence[str], epochs: int) -> None:
+        def __init__(self, sizes: Sizes, recorded: Sequence[str], n_told: int) -> None:
             super().__init__()
             self.encoder = Encoder(sizes)
             self.decoder = writer_class()(sizes)
-            self.way = way_class()(recorded, epochs)
+            self.way = way_class()(recorded, n_told)
 
     return Network
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -16,9 +17,16 @@ from iatros.molecules.generators.learning import Schedule, device
 from iatros.molecules.generators.library import Library
 from iatros.molecules.generators.material import Material, read_material
 from iatros.molecules.generators.stages import put_into
+from iatros.molecules.generators.way import Watched
 
 _SHARDS = 2
 """Parts of a batch that are learned side by side."""
+_TOLD_EVERY = 1000
+"""Steps after which the losses are told."""
+_SHOWN = 3_000_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 60
+"""Where no number is given, so many epochs that this many compounds are shown, within these bounds; where there is a
+time to learn in, as many as fit into it, up to the upper bound."""
 
 
 class AutoencoderParams(GeneratorParams):
@@ -39,7 +47,13 @@ class AutoencoderParams(GeneratorParams):
         default=0, ge=0, le=64, description="random writings of each compound that the encoder is given"
     )
     max_length: int = Field(default=120, ge=16, le=1000, description="tokens of the longest text")
-    epochs: int = Field(default=10, ge=1, le=10_000, description="passes over the library")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="passes over the library; where not given, enough to show 3 million compounds, at least 3 and at "
+        "most 60, or with seconds as many of 60 as fit into them",
+    )
     batch_size: int = Field(default=256, ge=2, le=65_536, description="compounds of a step")
     learning_rate: float = Field(default=2e-3, gt=0, le=1, description="largest step size of AdamW")
     weight_decay: float = Field(default=1e-4, ge=0, le=10, description="decay of the weights by AdamW")
@@ -108,22 +122,43 @@ def network_of(
     params: AutoencoderParams,
     recorded: Sequence[str],
     material: Material,
+    schedule: Schedule,
     seed: int,
     start: LatentSpace | None,
 ) -> Any:
-    """The network before it learns, with weights drawn from `seed` or those of `start`, on the device to learn on."""
+    """The network before it learns, with weights drawn from `seed` or those of `start`, on the device to learn on.
+
+    It has room for what is `recorded` whenever its losses are told.
+    """
     import torch
 
+    per_epoch = math.ceil(len(material.rows) / schedule.batch_size)
+    n_told = schedule.epochs * math.ceil(per_epoch / _TOLD_EVERY) + 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = network_class()(params.sizes(len(material.vocabulary)), recorded, params.epochs)
+        network = network_class()(params.sizes(len(material.vocabulary)), recorded, n_told)
     if start is not None:
         put_into(network, start.weights)
     return network.to(device())
 
 
-def schedule_of(params: AutoencoderParams) -> Schedule:
-    """How long and how fast, as the parameters say."""
+def schedule_of(params: AutoencoderParams, material: Material, training: Training) -> Schedule:
+    """How long and how fast the rows of `material` are learned."""
+    epochs = params.epochs
+    if epochs is None:
+        shown = _MOST_EPOCHS if training.seconds is not None else round(_SHOWN / len(material.rows))
+        epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, shown))
     return Schedule(
-        params.epochs, params.batch_size, params.learning_rate, params.weight_decay, shards=_SHARDS
+        epochs,
+        params.batch_size,
+        params.learning_rate,
+        params.weight_decay,
+        shards=_SHARDS,
+        told_every=_TOLD_EVERY,
     )
+
+
+def watched_by(network: Any, material: Material, schedule: Schedule, training: Training) -> Watched:
+    """The progress of `training`, from which losses learn how far it has come."""
+    total = schedule.epochs * math.ceil(len(material.rows) / schedule.batch_size)
+    return Watched(training.progress, network.way, total, training.seconds)

@@ -7,7 +7,6 @@ latent vectors that a critic cannot tell from those of the library.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +30,7 @@ from iatros.molecules.generators.beginning import (
     network_of,
     schedule_of,
     taken_over,
+    watched_by,
 )
 from iatros.molecules.generators.collapse import LOOKED_AT, WRITTEN, Yardstick
 from iatros.molecules.generators.dense import Dense, scale_of
@@ -165,16 +165,16 @@ def _heteroencoder(
     seed: int,
     start: LatentSpace | None,
 ) -> tuple[LatentSpace, list[dict[str, float]]]:
-    """The first stage: the space and what was noted of each epoch; found in the checkpoint once it is done."""
+    """The first stage: the space and what was noted on the way; found in the checkpoint once it is done."""
     sizes = params.sizes(len(material.vocabulary))
     done = training.checkpoint.get("done")
     if done is not None:
         rows = done.pop("history").tolist()
         history = [dict(zip(_HISTORY, row, strict=True)) for row in rows]
         return LatentSpace(done, material.vocabulary, sizes), history
-    network = network_of(params, ("reconstruction",), material, seed, start)
-    total = params.epochs * math.ceil(len(material.rows) / params.batch_size)
-    watched = Watched(training.progress, network.way, total, training.seconds)
+    schedule = schedule_of(params, material, training)
+    network = network_of(params, ("reconstruction",), material, schedule, seed, start)
+    watched = watched_by(network, material, schedule, training)
     task = _Task(network, material, watched, params.token_dropout, params.latent_noise)
     learned = learn(
         network,
@@ -182,7 +182,7 @@ def _heteroencoder(
         material.lines.lengths[material.rows],
         task.loss,
         task.tuning_loss,
-        schedule_of(params),
+        schedule,
         replace(training, progress=watched),
         seed=seed,
     )

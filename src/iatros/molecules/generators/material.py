@@ -46,6 +46,7 @@ class Material:
             "n_tuning": len(self.tuning),
             "n_unknown_tokens": int(self.lines.unknown.sum()),
             "n_too_long": int(self.lines.too_long.sum()),
+            "n_unwritten": int(self.lines.unwritten.sum()),
         }
 
 

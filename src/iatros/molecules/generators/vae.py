@@ -7,7 +7,6 @@ charge (Kingma et al. 2016).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -34,6 +33,7 @@ from iatros.molecules.generators.beginning import (
     material_of,
     network_of,
     schedule_of,
+    watched_by,
 )
 from iatros.molecules.generators.collapse import read_all
 from iatros.molecules.generators.generator import AS_LEARNED, Draw, Generator, Training
@@ -151,9 +151,9 @@ class Vae:
     ) -> tuple[VariationalGenerator, dict[str, Any]]:
         """The trained autoencoder; see `Estimator`. FitError where the loss is no longer finite.
 
-        The notes hold of each epoch, over the tuning compounds, what they cost to write (`reconstruction`, nats each),
-        their `divergence` from the prior (nats each), how many latent units are active and the weight then; and at the
-        end what share of them is written again exactly.
+        The notes hold, after each thousand steps, what the tuning compounds cost to write (`reconstruction`) and their
+        `divergence` from the prior, both in nats each, how many latent units are active and the weight then; and at
+        the end what share of them is written again exactly.
         """
         if start is not None and not isinstance(start, VariationalGenerator):
             raise RequestError(
@@ -165,15 +165,16 @@ class Vae:
         space = None if start is None else start.space
         with training.progress.step("tokens"):
             material = material_of(library, params, training, seed, space)
-        network = network_of(params, RECORDED, material, seed, space)
-        task = _Task(params, network, material, training)
+        schedule = schedule_of(params, material, training)
+        network = network_of(params, RECORDED, material, schedule, seed, space)
+        task = _Task(params, network, material, watched_by(network, material, schedule, training))
         history = learn(
             network,
             material.rows,
             material.lines.lengths[material.rows],
             task.loss,
             task.tuning_loss,
-            schedule_of(params),
+            schedule,
             replace(training, progress=task.watched),
             seed=seed,
         )
@@ -187,6 +188,7 @@ class Vae:
             "n_weights": sum(value.size for value in generator.space.weights.values()),
             **material.notes(),
             **checked,
+            "epochs": schedule.epochs,
             "device": device(),
             "params": params.model_dump(),
         }
@@ -196,10 +198,8 @@ class Vae:
 class _Task:
     """What the autoencoder is to learn: the loss of a batch, and that of the tuning compounds."""
 
-    def __init__(self, params: VaeParams, network: Any, material: Material, training: Training) -> None:
-        self.params, self.network, self.material = params, network, material
-        total = params.epochs * math.ceil(len(material.rows) / params.batch_size)
-        self.watched = Watched(training.progress, network.way, total, training.seconds)
+    def __init__(self, params: VaeParams, network: Any, material: Material, watched: Watched) -> None:
+        self.params, self.network, self.material, self.watched = params, network, material, watched
 
     def weight(self) -> float:
         """That of the divergence at this point of the way."""

@@ -1,4 +1,4 @@
-"""How far a training has come, for losses that change on the way, and what it records of each epoch."""
+"""How far a training has come, for losses that change on the way, and what it records beside them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def way_class() -> Any:
     from torch import nn
 
     class Way(nn.Module):
-        """Seconds spent, and the numbers called `names` of each of up to `epochs` epochs.
+        """Seconds spent, and the numbers called `names` up to `rows` times.
 
         They are buffers, so they are kept and come back with the weights of the network that this is part of.
         """
@@ -27,23 +27,23 @@ def way_class() -> Any:
         n_recorded: torch.Tensor
         recorded: torch.Tensor
 
-        def __init__(self, names: Sequence[str], epochs: int) -> None:
+        def __init__(self, names: Sequence[str], rows: int) -> None:
             super().__init__()
             self.names = tuple(names)
             self.register_buffer("spent", torch.zeros((), dtype=torch.float64))
             self.register_buffer("n_recorded", torch.zeros((), dtype=torch.int64))
-            self.register_buffer("recorded", torch.zeros((epochs, len(names)), dtype=torch.float64))
+            self.register_buffer("recorded", torch.zeros((rows, len(names)), dtype=torch.float64))
 
         def record(self, numbers: dict[str, float]) -> None:
-            """Keep the numbers of an epoch."""
+            """Keep the numbers."""
             values = [numbers[name] for name in self.names]
             self.recorded[int(self.n_recorded)] = torch.tensor(values, dtype=torch.float64)
             self.n_recorded += 1
 
         def history(self) -> list[dict[str, float]]:
-            """The numbers of each epoch so far."""
-            rows = self.recorded[: int(self.n_recorded)].tolist()
-            return [dict(zip(self.names, row, strict=True)) for row in rows]
+            """All that was kept so far."""
+            kept = self.recorded[: int(self.n_recorded)].tolist()
+            return [dict(zip(self.names, row, strict=True)) for row in kept]
 
     return Way
 
