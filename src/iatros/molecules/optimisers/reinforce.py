@@ -36,6 +36,7 @@ class Reinforce:
             texts = pupil.write(self.params.samples, drawing)
             answers = ledger.ask(texts, origin="reinforce")
             idle = 0 if memory.take(answers) else idle + 1
+            # What was written before brings nothing again, so that the model moves on.
             rewards = np.where(answers.fresh, answers.rewards, 0.0)
             written = [text for text, smiles in zip(texts, answers.smiles, strict=True) if smiles]
             pupil.learn(written, rewards[[bool(smiles) for smiles in answers.smiles]])
