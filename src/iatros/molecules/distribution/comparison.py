@@ -31,7 +31,7 @@ from iatros.version import __version__
 
 ENOUGH = 10_000
 """Written texts below which the numbers are not comparable with published ones, which are of 30,000."""
-_BINS = 60
+_BINS = 30
 _SHOWN = 12
 _MOST_REASONS = 10
 _LIBRARIES = ("numpy", "rdkit", "fcd-torch")
