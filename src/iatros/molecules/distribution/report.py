@@ -156,8 +156,8 @@ def _beside(result: Mapping[str, Any]) -> tuple[Section, ...]:
     blocks: list[Block] = [
         Paragraph(
             "Published rows are of 30,000 compounds each, means of three trainings where there were several "
-            "(Polykovskiy et al. 2020). Train is the training set itself: 30,000 of its compounds, drawn at random, have "
-            "an FCD of 0.048 against the test set.",
+            "(Polykovskiy et al. 2020). Train is the training set itself: 30,000 of its compounds, drawn at random, "
+            "have an FCD of 0.048 against the test set.",
             "lead",
         ),
         Table(header, tuple(rows), right=tuple(range(1, len(header))), compact=True),
