@@ -51,13 +51,15 @@ def _network_class() -> Any:
 
         def forward(self, codes: torch.Tensor) -> torch.Tensor:
             states = self._on_gpu(codes) if codes.is_cuda else self._on_processor(codes)
-            return self.last(left_out(states, self.share if self.training else 0.0))
+            return self.last(left_out(states, self.share if self.training else 0.0)).transpose(0, 1)
 
         def _on_gpu(self, codes: torch.Tensor) -> torch.Tensor:
-            states: torch.Tensor = self.cells(self.embedding(codes))[0]
+            """States (length, n, units)."""
+            states: torch.Tensor = self.cells(self.embedding(codes))[0].transpose(0, 1)
             return states
 
         def _on_processor(self, codes: torch.Tensor) -> torch.Tensor:
+            """States (length, n, units)."""
             from_input = functional.linear(self.embedding.weight, *self._of_input(0))
             places: torch.Tensor | None = codes.T.contiguous()
             states = from_input
@@ -72,7 +74,7 @@ def _network_class() -> Any:
                     getattr(self.cells, f"bias_hh_l{layer}"),
                     self.low,
                 )
-            return states.transpose(0, 1)
+            return states
 
         def _of_input(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
             return getattr(self.cells, f"weight_ih_l{layer}"), getattr(self.cells, f"bias_ih_l{layer}")
@@ -148,7 +150,7 @@ def _cells_function() -> Any:
             carried = torch.zeros(n, units)
             for step in reversed(range(length)):
                 carried = carried.add_(wanted[step])
-                reset, update, new, taken = kept[step].to(torch.float32)
+                reset, update, new, taken = kept[step]
                 new_gradient = (carried * (1.0 - update)).mul_(1.0 - new * new)
                 to_gates = of_gates[step]
                 to_gates[:, units : 2 * units] = (
