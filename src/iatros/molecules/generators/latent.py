@@ -12,6 +12,7 @@ import numpy as np
 from iatros.core.errors import InputError
 from iatros.learners.compounds.graphs import read_molecule
 from iatros.learners.compounds.tokens import UNKNOWN, Vocabulary, to_selfies, to_smiles
+from iatros.learners.threads import one_blas_thread
 from iatros.molecules.generators.autoencoder import Sizes
 from iatros.molecules.generators.convolving import Encoder
 from iatros.molecules.generators.decoding import Decoder
@@ -22,6 +23,8 @@ Path = Literal["spherical", "linear"]
 LIKELIEST = Draw(temperature=0.01)
 """Nearly always the likeliest token: what a latent vector stands for."""
 _LEAST_SINE = 1e-6
+_AT_ONCE = 25_600
+"""Latent vectors whose gates are computed at once, which bounds the memory; a multiple of what is written at once."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,13 @@ class LatentSpace:
     def decode(self, latents: np.ndarray, *, rng: np.random.Generator, draw: Draw) -> list[str]:
         """One text in SMILES for each of `latents` (n, latent)."""
         first = self.decoder.layers[0].of_input[:, self.sizes.embedding :]
-        given = latents.astype(np.float32) @ first.T
-        longest = self.sizes.longest - 2
-        codes = self.decoder.write(len(latents), rng=rng, draw=draw, longest=longest, given=given)
-        texts = self.vocabulary.decode(codes)
+        texts: list[str] = []
+        for begin in range(0, len(latents), _AT_ONCE):
+            with one_blas_thread():
+                given = latents[begin : begin + _AT_ONCE].astype(np.float32) @ first.T
+            longest = self.sizes.longest - 2
+            codes = self.decoder.write(len(given), rng=rng, draw=draw, longest=longest, given=given)
+            texts += self.vocabulary.decode(codes)
         return [to_smiles(text) for text in texts] if self.vocabulary.notation == "selfies" else texts
 
     def document(self) -> dict[str, Any]:
