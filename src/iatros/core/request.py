@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic.fields import FieldInfo
 
 from iatros.core.errors import RequestError
 
@@ -55,6 +58,27 @@ def request_error(error: ValidationError, kind: type[Request], *, flags: bool = 
     return RequestError("; ".join(parts))
 
 
+@dataclass(frozen=True)
+class Reference:
+    """Marks the type of a field by which a request names an input."""
+
+    kind: Literal["table", "model", "images", "compounds"]
+
+
+def reference_of(field: FieldInfo) -> Reference | None:
+    """What kind of input a field names; None where it holds a plain value."""
+
+    def found(parts: Iterable[Any]) -> Reference | None:
+        for part in parts:
+            if isinstance(part, Reference):
+                return part
+            if (inner := found(get_args(part))) is not None:
+                return inner
+        return None
+
+    return found((*field.metadata, field.annotation))
+
+
 def _table(value: Any) -> Any:
     if isinstance(value, (str, Path)):
         return Path(value)
@@ -77,6 +101,7 @@ def _table_name(value: Any) -> dict[str, Any]:
 
 TableRef = Annotated[
     Any,
+    Reference("table"),
     BeforeValidator(_table),
     PlainSerializer(_table_name),
     WithJsonSchema({"type": "array", "items": {"type": "object"}}),
@@ -92,6 +117,7 @@ def _model(value: Any) -> Any:
 
 ModelRef = Annotated[
     Any,
+    Reference("model"),
     BeforeValidator(_model),
     PlainSerializer(lambda value: {"bundle": value.name}),
     WithJsonSchema({"type": "string"}),
@@ -124,6 +150,7 @@ def _images_name(value: Any) -> dict[str, Any]:
 
 ImagesRef = Annotated[
     Any,
+    Reference("images"),
     BeforeValidator(_images),
     PlainSerializer(_images_name),
     WithJsonSchema({"type": "array", "items": {"type": "object"}, "format": "files"}),
@@ -147,6 +174,7 @@ def _compounds(value: Any) -> Any:
 
 CompoundsRef = Annotated[
     Any,
+    Reference("compounds"),
     BeforeValidator(_compounds),
     PlainSerializer(_table_name),
     WithJsonSchema({"type": "array", "items": {"type": ["string", "object"]}, "format": "compounds"}),

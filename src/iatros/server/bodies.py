@@ -10,7 +10,7 @@ from typing import Any, NoReturn, get_args
 from starlette.requests import Request as HttpRequest
 
 from iatros.core.errors import LimitError, RequestError
-from iatros.core.request import Request, build
+from iatros.core.request import Reference, Request, build, reference_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -49,17 +49,29 @@ def read_request(kind: type[Request], body: dict[str, Any], models: Path) -> Req
                 else "a path on the server"
             )
             raise RequestError(f"{name} is {what}, which HTTP does not take", hint="leave it out")
-    if isinstance(fields.get("model"), str):
-        fields["model"] = models / checked_name(fields["model"], "model")
-    elif "model" in fields:
-        raise RequestError("model must be the name of a bundle")
-    if "table" in fields and not isinstance(fields["table"], list):
-        raise RequestError("table must be a list of rows, one object for each patient, not a path")
-    if "images" in fields and not isinstance(fields["images"], list):
-        raise RequestError(
-            "images must be a list of files with name and content (base64), not a path or an address"
-        )
+    for name, field in kind.model_fields.items():
+        reference = reference_of(field)
+        if reference is not None and fields.get(name) is not None:
+            fields[name] = _resolved(name, fields[name], reference, models)
     return build(kind, fields)
+
+
+_INLINE = {
+    "table": "a list of rows, one object for each patient, not a path",
+    "images": "a list of files with name and content (base64), not a path or an address",
+    "compounds": "a list of SMILES or InChI, or of objects, one for each compound, not a path",
+}
+
+
+def _resolved(name: str, value: Any, reference: Reference, models: Path) -> Any:
+    """What a field names, taken from the body or from the folder `models`, and from nowhere else."""
+    if reference.kind == "model":
+        if not isinstance(value, str):
+            raise RequestError(f"{name} must be the name of a bundle")
+        return models / checked_name(value, name)
+    if not isinstance(value, list):
+        raise RequestError(f"{name} must be {_INLINE[reference.kind]}")
+    return value
 
 
 def checked_name(name: str, field: str) -> str:
