@@ -103,6 +103,7 @@ def test_a_model_learns_nothing_from_what_it_cannot_write(prior: Generator) -> N
     codes, _ = pupil.policy.encode(["CCO"])
     before = float(pupil.policy.log_likelihood(codes).detach())
     pupil.learn(["[U]", "C" * 500], np.ones(2))
+    pupil.learn([], np.ones(0))
     assert float(pupil.policy.log_likelihood(codes).detach()) == before
 
 

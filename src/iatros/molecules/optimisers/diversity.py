@@ -34,7 +34,7 @@ class ScaffoldFilter:
 
 
 def scaffold(smiles: str) -> str:
-    """The Murcko scaffold, canonical; "" for a compound without rings.
+    """The Murcko scaffold, canonical; "" for a compound without rings, and for what cannot be read.
 
     >>> scaffold("CCOc1ccccc1")
     'c1ccccc1'
@@ -42,7 +42,8 @@ def scaffold(smiles: str) -> str:
     from rdkit import Chem
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
-    return str(Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(Chem.MolFromSmiles(smiles))))
+    molecule = Chem.MolFromSmiles(smiles)
+    return "" if molecule is None else str(Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(molecule)))
 
 
 def n_scaffolds(smiles: Sequence[str]) -> int:

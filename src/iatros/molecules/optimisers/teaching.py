@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from iatros.core.errors import InputError, OutcomeError
+from iatros.learners.compounds.tokens import to_selfies
 from iatros.molecules.generators.generator import Draw, Generator, Training
 from iatros.molecules.optimisers.optimiser import Means, OptimiserParams
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 
 _LONGEST_STEP = 1.0
 """Norm beyond which a gradient is shortened."""
-_SEVERAL = 250_000
-"""Compounds that a model is shown where one is trained here: so many epochs, at most 40, as that makes."""
+_SEVERAL = 500_000
+"""Compounds that a model is shown where one is trained here: so many epochs, at most 100, as that makes."""
 
 
 class LanguageParams(OptimiserParams):
@@ -78,7 +80,11 @@ class Pupil:
         """One step towards the augmented likelihood of `texts`; those that the model cannot write are left out."""
         import torch
 
-        codes, known = self.policy.encode(texts)
+        kept = [row for row, text in enumerate(texts) if self._can_be_written(text)]
+        if not kept:
+            return
+        codes, known = self.policy.encode([texts[row] for row in kept])
+        rewards = rewards[kept]
         if not known.any():
             return
         with one_thread():
@@ -92,6 +98,16 @@ class Pupil:
             torch.nn.utils.clip_grad_norm_(self.policy.parameters(), _LONGEST_STEP)
             self._adam.step()
 
+    def _can_be_written(self, text: str) -> bool:
+        """Whether a compound has a text in the model's notation: a few have no SELFIES."""
+        if self.policy.model.vocabulary.notation == "smiles":
+            return True
+        try:
+            to_selfies(text)
+        except InputError:
+            return False
+        return True
+
     def revise(self, ranked: Sequence[str], rewards: Sequence[float], rng: random.Random) -> None:
         """A round of steps on the best compounds so far, `ranked`, each time in another writing."""
         params = self._params
@@ -104,11 +120,10 @@ class Pupil:
             self.learn([rewritten(best[row], rng) for row in rows], worth[rows])
 
 
-def prior_of(means: Means, start: Sequence[str], params: LanguageParams, most_atoms: int = 100) -> Generator:
+def prior_of(means: Means, start: Sequence[str], params: LanguageParams) -> Generator:
     """The generator that was given, or one that learns the start library, which takes some minutes."""
     if means.prior is not None:
         return means.prior
-    from iatros.core.errors import OutcomeError
     from iatros.molecules.generators import GENERATORS
     from iatros.molecules.generators.library import FEWEST, Library
 
@@ -118,7 +133,7 @@ def prior_of(means: Means, start: Sequence[str], params: LanguageParams, most_at
             hint="give a larger start library, or a trained generator as prior",
         )
     estimator = GENERATORS.load("rnn")
-    epochs = max(1, min(40, round(_SEVERAL / len(start))))
+    epochs = max(1, min(100, round(_SEVERAL / len(start))))
     settings = estimator.Params(units=params.prior_units, epochs=epochs)
     training = Training(means.checkpoint, means.progress)
     with one_thread():
@@ -128,10 +143,12 @@ def prior_of(means: Means, start: Sequence[str], params: LanguageParams, most_at
 
 
 def rewritten(smiles: str, rng: random.Random) -> str:
-    """The same compound as a SMILES that begins and branches at random."""
+    """The same compound as a SMILES that begins and branches at random; what cannot be read stays as it is."""
     from rdkit import Chem
 
     molecule = Chem.MolFromSmiles(smiles)
+    if molecule is None:
+        return smiles
     order = list(range(molecule.GetNumAtoms()))
     rng.shuffle(order)
     return str(Chem.MolToSmiles(Chem.RenumberAtoms(molecule, order), canonical=False))
