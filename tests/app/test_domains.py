@@ -32,11 +32,13 @@ class TestEveryAction:
     def test_takes_a_model_first_exactly_where_it_says_so(self, domain, action):
         positional = [n for n, f in load(action.request).model_fields.items() if is_positional(f)]
         usual = [{"imaging": "images", "molecules": "compounds"}.get(domain.name, "table")]
-        # these ask about one compound, and where to look for it, or about a library
+        # these ask about one compound, and where to look for it, about a library, or for new compounds
         others = {
             "neighbours": ["structure", "library"],
             "targets": ["structure", "reference"],
             "screen": ["library"],
+            "generate": [],
+            "optimise": ["objective"],
         }
         inputs = others.get(action.name, usual)
         assert positional == (["model", *inputs] if action.needs_model else inputs)

@@ -10,6 +10,7 @@ from iatros.cli.progress import BarProgress, LineProgress, open_progress
 from iatros.cli.screen import (
     counted,
     first_rows,
+    funnel_table,
     metric_table,
     model_table,
     number,
@@ -47,9 +48,23 @@ def test_metrics_stand_with_their_interval_by_split():
 
 
 def test_metrics_are_over_patients_or_over_compounds():
-    metrics = {"held_out": {"rmse": metric(0.7, 0.5, 0.9, n=223)}}
-    for domain, word in (("risk", "patients (events)"), ("molecules", "compounds (events)")):
-        assert word in drawn(metric_table(metrics, counted({"domain": domain})))
+    values = {"held_out": {"rmse": metric(0.7, 0.5, 0.9, n=223)}}
+    classes = {"held_out": {"auroc": metric(0.7, 0.5, 0.9, n=223, n_events=20)}}
+    for domain, word in (("risk", "patients"), ("molecules", "compounds")):
+        assert f"{word} (events)" in drawn(metric_table(classes, counted({"domain": domain})))
+        text = drawn(metric_table(values, counted({"domain": domain})))
+        assert word in text
+        assert "(events)" not in text
+
+
+def test_a_funnel_shows_what_each_step_left():
+    text = drawn(
+        funnel_table([{"step": "written", "n": 1200}, {"step": "valid", "n": 600, "share": 0.5}])
+    ).splitlines()
+    assert any("written" in line and "1,200" in line for line in text)
+    assert any("valid" in line and "600" in line and "50.0%" in line for line in text)
+    assert funnel_table([]) is None
+    assert funnel_table(None) is None
 
 
 @pytest.mark.parametrize("metrics", [None, {}, [], {"auroc": 0.5}])
