@@ -12,6 +12,7 @@ from benchmarks.results import save
 CASES = {
     "imaging": "benchmarks.imaging",
     "molecules-activity": "benchmarks.molecules_activity",
+    "molecules-generate": "benchmarks.molecules_generate",
     "risk-tables": "benchmarks.risk_tables",
 }
 
