@@ -20,6 +20,7 @@ from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.molecules.generating.asked import check
 from iatros.molecules.generating.known import Known
 from iatros.molecules.generating.opened import open_generator
+from iatros.molecules.generating.report import model_card, report
 from iatros.molecules.generating.samples import Judged, judge
 from iatros.molecules.generators import GENERATORS
 from iatros.molecules.generators.finetuning import FEWEST, finetune
@@ -96,10 +97,13 @@ def train_space(request: TrainRequest, context: Context) -> Produced:
             "parent": None if start is None else start.parent_reference,
         }
     )
-    return Produced(result, bundle=_bundle(result, generator, Known.of(known, context), seconds))
+    remembered = Known.of(known, context).save() if request.keep_fingerprints else {}
+    return Produced(result, bundle=_bundle(result, generator, remembered, seconds))
 
 
-def _bundle(result: dict[str, Any], generator: Generator, known: Known, seconds: float) -> BundleDraft:
+def _bundle(
+    result: dict[str, Any], generator: Generator, remembered: dict[str, bytes], seconds: float
+) -> BundleDraft:
     document, files = generator.save()
     kept = {key: value for key, value in result.items() if key not in _IN_MANIFEST}
     manifest = {
@@ -108,8 +112,9 @@ def _bundle(result: dict[str, Any], generator: Generator, known: Known, seconds:
         "predictor": document,
         "created": {"fit_seconds": {result["model"]: seconds}},
     }
-    files = {**files, **known.save(), _EVIDENCE: json.dumps(kept, sort_keys=True).encode()}
-    return BundleDraft(manifest, files, {})
+    files = {**files, **remembered, _EVIDENCE: json.dumps(kept, sort_keys=True).encode()}
+    for_people = {"report.html": report(result).encode(), "model_card.md": model_card(result).encode()}
+    return BundleDraft(manifest, files, for_people)
 
 
 def _start(request: TrainRequest, name: str) -> Bundle | None:

@@ -34,6 +34,7 @@ from iatros.core.report.numbers import count, is_number, number, percent
 from iatros.core.report_sections.reading import Result
 from iatros.core.report_sections.record import reproducibility_section
 from iatros.molecules.depicting import draw_structure
+from iatros.molecules.generating.adversaries import adversarial_sections
 
 _BANNER = "Research software, not a medical device. A generated compound is an idea: nobody has made it."
 _LIMITS = (
@@ -69,6 +70,7 @@ def build(result: Mapping[str, Any]) -> Document:
         sections=(
             Section("Library", _library(data), "library"),
             Section("Learning", _learning(result["training"]), "learning"),
+            *adversarial_sections(result["training"]),
             Section("What it writes", _writes(result), "sample"),
             Section("Limits", tuple(Paragraph(said) for said in _LIMITS), "limits"),
             reproducibility_section(Result(result)),

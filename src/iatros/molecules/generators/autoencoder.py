@@ -55,9 +55,9 @@ def writer_class() -> Any:
     from torch.nn import functional
 
     from iatros.learners.training import multiplies_bfloat16
-    from iatros.molecules.generators.gated import _cells_function
+    from iatros.molecules.generators.gated import cells_function
 
-    cells, low = _cells_function(), multiplies_bfloat16()
+    cells, low = cells_function(), multiplies_bfloat16()
     from_table = _table_function()
 
     class Writer(nn.Module):

@@ -35,7 +35,7 @@ def _network_class() -> Any:
     from iatros.learners.training import multiplies_bfloat16
     from iatros.molecules.generators.leaving import left_out
 
-    cells = _cells_function()
+    cells = cells_function()
 
     class Network(nn.Module):
         """See `gated_network`."""
@@ -94,7 +94,7 @@ def _product(states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, *, 
 
 
 @cache
-def _cells_function() -> Any:
+def cells_function() -> Any:
     """One layer over all steps, as a function with a gradient."""
     import torch
 

@@ -102,4 +102,6 @@ _HERE = "iatros.molecules.generators"
 KINDS.add("recurrent", f"{_HERE}.recurrent:RecurrentGenerator", "a language model of gated recurrent units")
 KINDS.add("transformer", f"{_HERE}.transformer:TransformerGenerator", "a language model of causal attention")
 KINDS.add("variational", f"{_HERE}.vae:VariationalGenerator", "a latent space with a prior, and its decoder")
-KINDS.add("latent-gan", f"{_HERE}.latent_gan:LatentGanGenerator", "latent vectors of noise, and their decoder")
+KINDS.add(
+    "latent-gan", f"{_HERE}.latent_gan:LatentGanGenerator", "latent vectors of noise, and their decoder"
+)
