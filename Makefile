@@ -9,6 +9,7 @@ DEMO := demo-output
 BREAST := $(DEMO)/data/breast-cancer/breast-cancer.csv
 RADIOGRAPHS := $(DEMO)/data/simulated-radiographs/manifest.csv
 SOLUBILITY := $(DEMO)/data/solubility/solubility.csv
+DRUGS := $(DEMO)/data/approved-drugs/approved-drugs.csv
 
 .PHONY: setup demo check test test-slow bench docs pages serve clean
 
@@ -41,6 +42,11 @@ demo: setup
 	@$(BIN)/iatros molecules predict $(DEMO)/solubility-bundle $(DEMO)/three-compounds.smi
 	@$(BIN)/iatros molecules explain $(DEMO)/solubility-bundle $(DEMO)/three-compounds.smi --most 1 \
 		--out $(DEMO)/atom-maps --overwrite
+	@IATROS_DATA=$(DEMO)/data $(BIN)/iatros data get approved-drugs
+	@$(BIN)/iatros molecules train $(DRUGS) --model rnn --param rnn.units=256 --param rnn.epochs=20 \
+		--param rnn.dropout=0.2 --out $(DEMO)/generator-bundle --overwrite
+	@$(BIN)/iatros molecules generate $(DEMO)/generator-bundle --n 500 --filters brenk \
+		--out $(DEMO)/new-compounds --overwrite
 
 check: setup
 	$(BIN)/ruff check .

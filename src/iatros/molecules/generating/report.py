@@ -62,7 +62,7 @@ def build(result: Mapping[str, Any]) -> Document:
     """The report as data, ready to be drawn."""
     data = result["data"]
     return Document(
-        title=f"A {result['model']} generator of compounds like those of {data['source']}",
+        title=f"Compounds like those of {data['source']}: a generator ({result['model']})",
         kicker="Generator report",
         subtitle="What new compounds look like those of the library?",
         banner=_BANNER,
