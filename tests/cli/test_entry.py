@@ -324,3 +324,14 @@ def test_serve_without_a_key_is_refused(iatros, tmp_path, monkeypatch):
 def test_the_written_bundle_opens(iatros, ages, tmp_path):
     iatros("clinic", "train", ages, "--outcome", "age")
     assert open_bundle(tmp_path / "ages-bundle").manifest["domain"] == "clinic"
+
+
+def test_a_flag_of_one_letter_has_its_short_form(iatros, tmp_path):
+    library = tmp_path / "library.smi"
+    library.write_text("CCO ethanol\nCCCO propanol\nCCCCO butanol\n")
+    for flag in ("-k", "--k"):
+        code, out, _ = iatros(
+            "molecules", "neighbours", "CCCO", library, flag, "2", "--workers", "1", "--json"
+        )
+        assert code == 0
+        assert [one["name"] for one in json.loads(out)["neighbours"]] == ["propanol", "butanol"]

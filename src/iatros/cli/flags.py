@@ -81,7 +81,8 @@ def _field(name: str, field: FieldInfo) -> inspect.Parameter:
             allow_leading_hyphen=True,
             metavar="TEXT...",
         )
-    return _parameter(name, str | None, text, metavar=_metavar(field))
+    short = {"alias": f"-{name}"} if len(name) == 1 else {}
+    return _parameter(name, str | None, text, metavar=_metavar(field), **short)
 
 
 def _flag(name: str) -> str:
