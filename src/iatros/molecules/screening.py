@@ -18,6 +18,7 @@ from iatros.core.bundle import Bundle, open_bundle
 from iatros.core.context import Context, Produced
 from iatros.core.delimited import csv_line, csv_text
 from iatros.core.errors import InputError, MissingExtraError, TableError, unknown_name
+from iatros.molecules.diverse import mark_diverse
 from iatros.molecules.questions import refuse_pairs
 from iatros.molecules.schema import BLANK, Entry
 from iatros.molecules.sdf import sdf_record
@@ -90,7 +91,7 @@ def screen(request: ScreenRequest, context: Context) -> Produced:
     if account.n_lines == account.n_blank:
         raise TableError("holds no compounds", where=source.name, hint="one compound a line is needed")
     rows = _rows(best.ranked(), request, score_name)
-    picked = _pick(rows, request.diverse)
+    picked = mark_diverse(rows, request.diverse)
     result: dict[str, Any] = {
         "domain": "molecules",
         "source": source.name,
@@ -321,21 +322,6 @@ def _rows(
         row["alerts"] = "; ".join(alerts(Chem.MolFromSmiles(one.smiles), sets)) if sets else ""
         rows.append({**row, "diverse": None})
     return rows
-
-
-def _pick(rows: list[dict[str, Any]], n: int) -> list[int]:
-    """The ranks of `n` diverse compounds, the best first, in the order of picking, which is written into the rows."""
-    from iatros.learners.compounds.compounds import Compounds
-    from iatros.learners.compounds.fingerprints import Fingerprint
-    from iatros.learners.compounds.picking import max_min
-
-    n = min(n, len(rows))
-    if not n:
-        return []
-    picks = max_min(Compounds([row["smiles"] for row in rows]).values(Fingerprint()), n).tolist()
-    for place, row in enumerate(picks, start=1):
-        rows[row]["diverse"] = place
-    return [rows[row]["rank"] for row in picks]
 
 
 def _documents(rows: list[dict[str, Any]], refused: Path) -> dict[str, Any]:

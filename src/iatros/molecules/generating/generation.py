@@ -10,6 +10,7 @@ from iatros.core.bundle import Bundle, open_bundle
 from iatros.core.context import Context, Produced
 from iatros.core.errors import InputError, RequestError
 from iatros.core.intervals import finite
+from iatros.molecules.diverse import mark_diverse
 from iatros.molecules.generating.documents import documents
 from iatros.molecules.generating.examining import PROPERTIES
 from iatros.molecules.generating.funnel import RINGS, Funnel, Sieve, sift
@@ -37,7 +38,7 @@ def generate(request: GenerateRequest, context: Context) -> Produced:
     funnel = sift(texts, sieve, known, context)
     with context.progress.step("ordering and picking"):
         rows = _rows(funnel, request)
-        picked = _pick(rows, request.diverse)
+        picked = mark_diverse(rows, request.diverse)
     result: dict[str, Any] = {
         "domain": "molecules",
         "question": "generation",
@@ -138,21 +139,6 @@ def _predicted(reference: Any, smiles: list[str]) -> list[dict[str, Any]]:
         }
         for row in range(len(smiles))
     ]
-
-
-def _pick(rows: list[dict[str, Any]], n: int) -> list[int]:
-    """The ranks of `n` diverse compounds in the order of picking, the first of all first; written into the rows."""
-    from iatros.learners.compounds.compounds import Compounds
-    from iatros.learners.compounds.fingerprints import Fingerprint
-    from iatros.learners.compounds.picking import max_min
-
-    n = min(n, len(rows))
-    if not n:
-        return []
-    picks = max_min(Compounds([row["smiles"] for row in rows]).values(Fingerprint()), n).tolist()
-    for place, row in enumerate(picks, start=1):
-        rows[row]["diverse"] = place
-    return [rows[row]["rank"] for row in picks]
 
 
 def _notes(request: GenerateRequest, funnel: Funnel, known: Known | None) -> list[str]:
