@@ -45,7 +45,7 @@ demo: setup
 	@IATROS_DATA=$(DEMO)/data $(BIN)/iatros data get approved-drugs
 	@$(BIN)/iatros molecules train $(DRUGS) --model rnn --param rnn.units=256 --param rnn.epochs=20 \
 		--param rnn.dropout=0.2 --out $(DEMO)/generator-bundle --overwrite
-	@$(BIN)/iatros molecules generate $(DEMO)/generator-bundle --n 500 --filters brenk \
+	@$(BIN)/iatros molecules generate $(DEMO)/generator-bundle --n 500 --temperature 0.7 --filters brenk \
 		--out $(DEMO)/new-compounds --overwrite
 
 check: setup
