@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import molecules_metrics, molecules_optimise
+from benchmarks import molecules_design, molecules_metrics, molecules_optimise
 from benchmarks.data import SHARED
 from benchmarks.measuring import iatros
 from benchmarks.results import Line
@@ -154,4 +154,5 @@ PARTS: dict[str, Callable[[Path], Part]] = {
     "overhead": lambda _: molecules_optimise.overhead(),
     "guacamol": partial(_searching, molecules_optimise.guacamol),
     "pmo": partial(_searching, molecules_optimise.pmo),
+    "egfr-design": partial(_searching, molecules_design.egfr_design),
 }
