@@ -132,6 +132,12 @@ class ActivityModel:
     def from_bundle(cls, bundle: Bundle) -> ActivityModel:
         """The model that `bundle` holds; a bundle of another question raises BundleError."""
         manifest = bundle.manifest
+        if manifest.get("question") == "generation":
+            raise BundleError(
+                "the bundle holds a generator, which writes compounds and predicts nothing",
+                where=bundle.name,
+                hint="give it to iatros molecules generate",
+            )
         if manifest["domain"] != "molecules" or "endpoints" not in manifest:
             raise BundleError(
                 f"{bundle.name} answers questions of {manifest['domain']}, not about the activity of compounds"

@@ -12,12 +12,14 @@ from rdkit import Chem
 from tests.molecules.series import compounds
 
 from iatros.app import execute
+from iatros.core.bundle import open_bundle
 from iatros.core.context import Context, Produced
 from iatros.core.errors import BundleError, InputError, RequestError
 from iatros.molecules.generating import generation
 from iatros.molecules.generating.generation import generate
 from iatros.molecules.generation_requests import GenerateRequest
 from iatros.molecules.requests import TrainRequest
+from iatros.molecules.scoring import ActivityModel
 
 TEXTS = ["CCCCCCO", "OCCCCCC", "C1CC", "c1ccc(CCN)cc1", "CC(=O)Nc1ccc(O)cc1", "", "O=C1CCCCCCC1", "CCCCCCN"]
 
@@ -120,6 +122,8 @@ def test_what_cannot_be_done_is_said(bundle: Path, tmp_path: Path, monkeypatch: 
     execute("molecules", "train", activity, out=tmp_path / "activity", engine="serial")
     with pytest.raises(BundleError, match="no generator"):
         asked(tmp_path / "activity")
+    with pytest.raises(BundleError, match="writes compounds and predicts nothing"):
+        ActivityModel.from_bundle(open_bundle(bundle))
     told = asked(bundle, n=60, activity=tmp_path / "activity", filters="none").result["compounds"]
     assert all({"predicted", "low", "high", "in_domain"} <= set(row) for row in told)
     values = [row["predicted"] for row in told]
