@@ -66,16 +66,16 @@ def _examined(wanted: Wanted, smiles: list[str]) -> list[Examined]:
 def _one(molecule: Any, wanted: Wanted) -> Examined:
     from rdkit.Chem import QED
     from rdkit.Chem.Scaffolds import MurckoScaffold
-    from rdkit.Contrib.SA_Score import sascorer
 
     from iatros.molecules.curation.alerts import alerts
     from iatros.molecules.curation.druglikeness import properties
     from iatros.molecules.generating.lessened import one_carbon_less
     from iatros.molecules.generating.rings import ring_systems
+    from iatros.molecules.objectives.properties import synthetic_accessibility
 
     found = properties(molecule)._asdict()
     found["qed"] = round(QED.qed(molecule), 4)
-    found["synthetic_accessibility"] = round(sascorer.calculateScore(molecule), 3)
+    found["synthetic_accessibility"] = round(synthetic_accessibility(molecule), 3)
     return Examined(
         tuple(found[name] for name in PROPERTIES),
         alerts(molecule, wanted.alerts),

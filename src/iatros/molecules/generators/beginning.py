@@ -13,7 +13,7 @@ from iatros.learners.compounds.tokens import Notation
 from iatros.molecules.generators.autoencoder import Sizes, network_class
 from iatros.molecules.generators.generator import GeneratorParams, Training
 from iatros.molecules.generators.latent import LatentSpace
-from iatros.molecules.generators.learning import Schedule, device
+from iatros.molecules.generators.learning import Schedule, device, epochs_for
 from iatros.molecules.generators.library import Library
 from iatros.molecules.generators.material import Material, read_material
 from iatros.molecules.generators.stages import put_into
@@ -23,10 +23,6 @@ _SHARDS = 2
 """Parts of a batch that are learned side by side."""
 _TOLD_EVERY = 1000
 """Steps after which the losses are told."""
-_SHOWN = 3_000_000
-_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 60
-"""Where no number is given, so many epochs that this many compounds are shown, within these bounds; where there is a
-time to learn in, as many as fit into it, up to the upper bound."""
 
 
 class AutoencoderParams(GeneratorParams):
@@ -144,12 +140,8 @@ def network_of(
 
 def schedule_of(params: AutoencoderParams, material: Material, training: Training) -> Schedule:
     """How long and how fast the rows of `material` are learned."""
-    epochs = params.epochs
-    if epochs is None:
-        shown = _MOST_EPOCHS if training.seconds is not None else round(_SHOWN / len(material.rows))
-        epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, shown))
     return Schedule(
-        epochs,
+        epochs_for(len(material.rows), params.epochs, training),
         params.batch_size,
         params.learning_rate,
         params.weight_decay,

@@ -14,7 +14,7 @@ from iatros.learners.compounds.tokens import PAD, Notation, Vocabulary
 from iatros.molecules.generators.codes import encode, learn_vocabulary
 from iatros.molecules.generators.generator import Generator, GeneratorParams, Training
 from iatros.molecules.generators.language import LanguageModel
-from iatros.molecules.generators.learning import Schedule, device, learn
+from iatros.molecules.generators.learning import Schedule, device, epochs_for, learn
 from iatros.molecules.generators.leaving import drawn_from
 from iatros.molecules.generators.library import FEWEST, Library
 from iatros.molecules.generators.rewriting import ways_to_write
@@ -29,10 +29,6 @@ _SHARDS = 2
 _TOLD_EVERY = 1000
 """Steps after which the losses are told."""
 _SMALLEST_BATCH, _LARGEST_BATCH = 32, 256
-_SHOWN = 3_000_000
-_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 60
-"""Where no number is given, so many epochs that this many compounds are shown, within these bounds; where there is a
-time to learn in, as many as fit into it, up to the upper bound."""
 
 
 class LanguageParams(GeneratorParams):
@@ -176,12 +172,8 @@ def fit(
 
 def _schedule(params: LanguageParams, n: int, training: Training) -> Schedule:
     """How long and how fast `n` compounds are learned."""
-    epochs = params.epochs
-    if epochs is None:
-        shown = _MOST_EPOCHS if training.seconds is not None else round(_SHOWN / n)
-        epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, shown))
     return Schedule(
-        epochs,
+        epochs_for(n, params.epochs, training),
         params.batch_size or min(_LARGEST_BATCH, max(_SMALLEST_BATCH, n // 100)),
         params.learning_rate,
         params.weight_decay,

@@ -28,6 +28,8 @@ Gradients = Callable[[np.ndarray, Sequence[int]], float]
 
 _BETWEEN_CHECKPOINTS = 120.0
 """Seconds after which the state is kept again."""
+_SHOWN = 3_000_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 3, 60
 _LONGEST_STEP = 1.0
 """Norm beyond which a gradient is shortened."""
 _BUCKETS = 64
@@ -53,6 +55,14 @@ class Schedule:
         if share < self.warmup:
             return max(share / self.warmup, 0.02)
         return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (share - self.warmup) / (1.0 - self.warmup))))
+
+
+def epochs_for(n: int, given: int | None, training: Training) -> int:
+    """`given`, or else so many that 3 million of `n` compounds are shown, from 3 to 60; 60 where time ends learning."""
+    if given is not None:
+        return given
+    shown = _MOST_EPOCHS if training.seconds is not None else round(_SHOWN / n)
+    return min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, shown))
 
 
 def batches_of(lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
