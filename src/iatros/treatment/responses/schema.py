@@ -65,8 +65,8 @@ class Responses:
         if not len(self.subject) == len(self.treatment) == len(self.y):
             raise InputError("each response needs a subject, a treatment and an outcome")
         if len(self) and not (
-            0 <= self.subject.min() and self.subject.max() < len(self.subjects)
-            and 0 <= self.treatment.min() and self.treatment.max() < len(self.treatments)
+            self.subject.min() >= 0 and self.subject.max() < len(self.subjects)
+            and self.treatment.min() >= 0 and self.treatment.max() < len(self.treatments)
         ):  # fmt: skip
             raise InputError("a response names a subject or a treatment that is not there")
         for features, names in ((self.of_subjects, self.subjects), (self.of_treatments, self.treatments)):
@@ -109,8 +109,8 @@ class Subjects:
     """Subjects that are asked about.
 
     `known` (s,) int64 is the place among the subjects learned from, -1 for a new one. The past responses of subject k
-    are `treatment[start[k]:start[k + 1]]` (places among the treatments learned from) with outcomes `y` likewise; `start`
-    is (s + 1,). They are given for new subjects, and empty for known ones, whose responses the model has seen.
+    are `treatment[start[k]:start[k + 1]]` (places among the treatments learned from) with outcomes `y` likewise;
+    `start` is (s + 1,). They are given for new subjects, and empty for known ones, whose responses the model has seen.
     """
 
     known: np.ndarray
