@@ -16,10 +16,13 @@ Outcome = Literal["continuous", "binary", "implicit"]
 
 @dataclass(frozen=True)
 class Block:
-    """Columns `start` to `stop` of a matrix of features, and what they are: numbers, one-hot categories, or bits."""
+    """Columns `start` to `stop` of a matrix of features: numbers, one-hot categories, bits, or similarities.
+
+    The similarities are those to the subjects (treatments) learned from, in their order.
+    """
 
     name: str
-    kind: Literal["numbers", "categories", "bits"]
+    kind: Literal["numbers", "categories", "bits", "similarity"]
     start: int
     stop: int
 
