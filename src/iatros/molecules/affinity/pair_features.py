@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from iatros.molecules.affinity.completion import N_NEAREST, Answered, Asked, Completion
+from iatros.learners.completion.table import N_NEAREST, Answered, Asked, Completion
 
 SHARPNESS = (4, 12)
 """Powers to which similarities are raised before neighbours are averaged: wide and narrow."""
@@ -20,9 +20,9 @@ def pair_features(
     """
     answered = completion.ask(asked)
     columns = {name: getattr(answered, name)[drug, target] for name in ("base", "first", "second", "factors")}
-    columns |= _side("drug", completion.values, completion.known, completion.drug_offsets, asked.drugs, drug)
+    columns |= _side("drug", completion.values, completion.known, completion.row_offsets, asked.rows, drug)
     columns |= _side(
-        "target", completion.values.T, completion.known.T, completion.target_offsets, asked.targets, target
+        "target", completion.values.T, completion.known.T, completion.column_offsets, asked.columns, target
     )
     columns |= _neighbours(completion, asked, answered, drug, target)
     return np.stack(list(columns.values()), axis=1), tuple(columns)
@@ -53,16 +53,16 @@ def _neighbours(
     residual = completion.known * (
         completion.values
         - completion.mean
-        - completion.drug_offsets[:, None]
-        - completion.target_offsets[None, :]
+        - completion.row_offsets[:, None]
+        - completion.column_offsets[None, :]
     )
     sides = {
-        "drugs": (residual, completion.known, drug, target, asked.targets),
-        "targets": (residual.T, completion.known.T, target, drug, asked.drugs),
+        "drugs": (residual, completion.known, drug, target, asked.columns),
+        "targets": (residual.T, completion.known.T, target, drug, asked.rows),
     }
     kernels = {
-        "drugs": {"structure": asked.of_drugs, "profile": answered.drug_kernel},
-        "targets": {"structure": asked.of_targets, "profile": answered.target_kernel},
+        "drugs": {"structure": asked.of_rows, "profile": answered.row_kernel},
+        "targets": {"structure": asked.of_columns, "profile": answered.column_kernel},
     }
     columns: dict[str, np.ndarray] = {}
     for side, (values, known, own, other, other_places) in sides.items():

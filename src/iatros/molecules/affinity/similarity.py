@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from iatros.core.errors import InputError, LimitError
+from iatros.learners.completion.table import Asked
 from iatros.learners.compounds.fingerprints import Fingerprint, compute, require
 from iatros.learners.compounds.tanimoto import similarities as tanimoto
 from iatros.learners.proteins import alignment
 from iatros.learners.tabular.scorers import Read
-from iatros.molecules.affinity.completion import Asked
 from iatros.molecules.affinity.schema import Pairs, places
 
 KNOWN = "known.json"

@@ -7,24 +7,25 @@ for the predictions that they are asked for.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from iatros.core.arrays import pack_arrays, unpack_arrays
+from iatros.learners.completion.table import Asked, Completion, Settings, complete
 from iatros.learners.export_lightgbm import lightgbm_to_onnx
 from iatros.learners.proteins.features import describe
 from iatros.learners.tabular.predictor import assert_equal
 from iatros.learners.tabular.scorers import OnnxScorer, Read, Saved, as_float32
 from iatros.learners.threads import fit_threads, one_blas_thread
-from iatros.molecules.affinity.completion import Asked, Completion, Settings, complete
 from iatros.molecules.affinity.estimator import AffinityParams, Newness
 from iatros.molecules.affinity.pair_features import pair_features
 from iatros.molecules.affinity.schema import Pairs
 from iatros.molecules.affinity.similarity import KNOWN, Known
 from iatros.molecules.affinity.splits import Sides, cut
+from iatros.molecules.affinity.stored import restored, stored
 
 _ARRAYS = "arrays.safetensors"
 _TREES = "trees.onnx"
@@ -176,9 +177,9 @@ class What:
         """What the table tells of each pair (n, p), and what its drug and target are beside it."""
         parts = [told]
         if self.drug_axes is not None:
-            parts.append((asked.of_drugs @ self.drug_axes)[drug])
+            parts.append((asked.of_rows @ self.drug_axes)[drug])
         of_targets = (
-            describe(pairs.sequences) if self.target_axes is None else asked.of_targets @ self.target_axes
+            describe(pairs.sequences) if self.target_axes is None else asked.of_columns @ self.target_axes
         )
         return np.hstack([*parts, of_targets[target]])
 
@@ -216,13 +217,14 @@ class HybridPredictor:
 
     def save(self) -> Saved:
         """The document, the arrays and the trees."""
+        settings, table = stored(self.completion)
         document = {
             "kind": self.kind,
             "tree_weight": self.tree_weight,
             "regression": self.regression,
-            "settings": asdict(self.completion.settings),
+            "settings": settings,
         }
-        arrays = self.completion.arrays() | {"words": self.known.words} | self.what.arrays()
+        arrays = table | {"words": self.known.words} | self.what.arrays()
         return document, {_ARRAYS: pack_arrays(arrays), _TREES: self.trees.model, KNOWN: self.known.file()}
 
     @classmethod
@@ -231,7 +233,7 @@ class HybridPredictor:
         arrays = unpack_arrays(read(_ARRAYS))
         known = Known.load(read, arrays.pop("words"))
         what = What(arrays.pop("drug_axes", None), arrays.pop("target_axes", None))
-        completion = Completion.load(Settings(**document["settings"]), arrays)
+        completion = restored(document["settings"], arrays)
         return cls(
             known, completion, what, OnnxScorer(read(_TREES)), document["tree_weight"], document["regression"]
         )

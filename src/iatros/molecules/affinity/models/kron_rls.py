@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from iatros.core.arrays import pack_arrays, unpack_arrays
+from iatros.learners.completion.table import Completion, Settings, complete
 from iatros.learners.tabular.scorers import Read, Saved
 from iatros.learners.threads import one_blas_thread
-from iatros.molecules.affinity.completion import Completion, Settings, complete
 from iatros.molecules.affinity.estimator import AffinityParams, Newness
 from iatros.molecules.affinity.schema import Pairs
 from iatros.molecules.affinity.similarity import KNOWN, Known
+from iatros.molecules.affinity.stored import restored, stored
 
 _ARRAYS = "arrays.safetensors"
 
@@ -52,7 +53,7 @@ class KronRls:
         settings = Settings(
             ridge=self.params.ridge,
             identity=self.params.identity,
-            target_power=self.params.target_power,
+            column_power=self.params.target_power,
             with_offsets=newness == "pairs",
         )
         values, mask = pairs.table()
@@ -79,12 +80,9 @@ class KronRlsPredictor:
 
     def save(self) -> Saved:
         """The document, and the arrays."""
-        document = {
-            "kind": self.kind,
-            "profiles": self.profiles,
-            "settings": asdict(self.completion.settings),
-        }
-        arrays = self.completion.arrays() | {"words": self.known.words}
+        settings, table = stored(self.completion)
+        document = {"kind": self.kind, "profiles": self.profiles, "settings": settings}
+        arrays = table | {"words": self.known.words}
         return document, {_ARRAYS: pack_arrays(arrays), KNOWN: self.known.file()}
 
     @classmethod
@@ -92,4 +90,4 @@ class KronRlsPredictor:
         """The predictor that `save` described."""
         arrays = unpack_arrays(read(_ARRAYS))
         known = Known.load(read, arrays.pop("words"))
-        return cls(known, Completion.load(Settings(**document["settings"]), arrays), document["profiles"])
+        return cls(known, restored(document["settings"], arrays), document["profiles"])

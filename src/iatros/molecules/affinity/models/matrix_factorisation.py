@@ -9,11 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from iatros.core.arrays import pack_arrays, unpack_arrays
+from iatros.learners.completion.factorisation import factorise
+from iatros.learners.completion.table import offsets
 from iatros.learners.tabular.scorers import Read, Saved
 from iatros.learners.threads import one_blas_thread
-from iatros.molecules.affinity.completion import offsets
 from iatros.molecules.affinity.estimator import AffinityParams, Newness
-from iatros.molecules.affinity.factorisation import factorise
 from iatros.molecules.affinity.schema import Pairs
 from iatros.molecules.affinity.similarity import KNOWN, Known
 
@@ -57,8 +57,8 @@ class MatrixFactorisation:
         fitted = FactorPredictor(
             known,
             mean,
-            np.column_stack([drugs, factors.drugs]),
-            np.column_stack([targets, factors.targets]),
+            np.column_stack([drugs, factors.rows]),
+            np.column_stack([targets, factors.columns]),
             self.params.sharpness,
             self.params.n_likes,
         )
@@ -80,8 +80,8 @@ class FactorPredictor:
     def predict(self, pairs: Pairs) -> np.ndarray:
         """The affinity of each pair (n,)."""
         asked = self.known.ask(pairs)
-        drugs = self._of(self.drugs, asked.of_drugs, asked.drugs)[pairs.drug]
-        targets = self._of(self.targets, asked.of_targets, asked.targets)[pairs.target]
+        drugs = self._of(self.drugs, asked.of_rows, asked.rows)[pairs.drug]
+        targets = self._of(self.targets, asked.of_columns, asked.columns)[pairs.target]
         product = (drugs[:, 1:] * targets[:, 1:]).sum(axis=1)
         answer: np.ndarray = self.mean + drugs[:, 0] + targets[:, 0] + product
         return answer

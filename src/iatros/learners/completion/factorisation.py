@@ -1,4 +1,4 @@
-"""A table of drugs and targets as the product of few factors of each (alternating least squares)."""
+"""A table of rows and columns as the product of few factors of each (alternating least squares)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ STEPS = 15
 
 @dataclass(frozen=True)
 class Factors:
-    """`drugs` (drugs, k) and `targets` (targets, k): their product is the table."""
+    """`rows` (rows, k) and `columns` (columns, k): their product is the table."""
 
-    drugs: np.ndarray
-    targets: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
 
 
 def factorise(values: np.ndarray, known: np.ndarray, k: int, penalty: float, *, seed: int) -> Factors:
-    """Factors of `values` (drugs, targets) where `known` is 1.0; `penalty` times the squared factors is added.
+    """Factors of `values` (rows, columns) where `known` is 1.0; `penalty` times the squared factors is added.
 
-    Zhou and others 2008, with one penalty for all. A drug or target of which nothing is known has factors of 0.
+    Zhou and others 2008, with one penalty for all. A row or column of which nothing is known has factors of 0.
     """
     rng = np.random.default_rng(seed)
-    targets = rng.normal(0.0, 0.1, (values.shape[1], k))
+    columns = rng.normal(0.0, 0.1, (values.shape[1], k))
     held = values * known
     for _ in range(STEPS):
-        drugs = _half(targets, known, held, penalty)
-        targets = _half(drugs, known.T, held.T, penalty)
-    return Factors(drugs, targets)
+        rows = _half(columns, known, held, penalty)
+        columns = _half(rows, known.T, held.T, penalty)
+    return Factors(rows, columns)
 
 
 def _half(fixed: np.ndarray, known: np.ndarray, held: np.ndarray, penalty: float) -> np.ndarray:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from iatros.core.errors import FitError
-from iatros.molecules.affinity.completion import Asked, Settings, complete
-from iatros.molecules.affinity.factorisation import factorise
-from iatros.molecules.affinity.kronecker import solve
+from iatros.learners.completion.factorisation import factorise
+from iatros.learners.completion.kronecker import solve
+from iatros.learners.completion.table import Asked, Settings, complete
 
 
 def kernel(n, seed):
@@ -54,7 +54,7 @@ def test_factors_find_a_table_of_one_factor_in_its_gaps():
     truth = np.outer(rng.normal(size=20), rng.normal(size=15))
     known = (rng.random(truth.shape) < 0.7).astype(float)
     found = factorise(truth, known, 1, 1e-3, seed=0)
-    assert found.drugs @ found.targets.T == pytest.approx(truth, abs=0.02)
+    assert found.rows @ found.columns.T == pytest.approx(truth, abs=0.02)
 
 
 def test_nothing_of_a_hidden_pair_enters_what_is_said_of_it():

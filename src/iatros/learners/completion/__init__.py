@@ -1,0 +1,1 @@
+"""A table of rows and columns with gaps, completed by kernels of both sides or by factors."""
