@@ -15,11 +15,11 @@ from iatros.core.checklist import UNKNOWN
 from iatros.core.model_card import plain
 from iatros.core.report import Document, Estimate, Finding, Note, Table, render
 from iatros.core.report_sections.reading import Result
+from iatros.core.report_sections.tripod import checklist, missing_items
+from iatros.core.tripod_items import ITEMS
 from iatros.risk.model_card import model_card
 from iatros.risk.report import build, html
 from iatros.risk.report_sections.opening import findings
-from iatros.risk.tripod import checklist, missing_items
-from iatros.risk.tripod_items import ITEMS
 
 HOSTILE = '<script>alert("x")</script>'
 SPLIT = {

@@ -8,8 +8,8 @@ from typing import Any
 from iatros.core.model_card import NOTICE, cautions, groups, performance, plain, sides, table, unknown
 from iatros.core.report.numbers import NONE, count
 from iatros.core.report_sections.reading import Result
+from iatros.core.report_sections.tripod import checklist
 from iatros.risk.report_sections.opening import findings, question
-from iatros.risk.tripod import checklist
 
 
 def model_card(result: Mapping[str, Any]) -> str:

@@ -14,12 +14,12 @@ from iatros.core.report_sections.groups import sites_section, subgroups_section
 from iatros.core.report_sections.performance import discrimination_section, models_section
 from iatros.core.report_sections.reading import Result
 from iatros.core.report_sections.record import reproducibility_section
+from iatros.core.report_sections.tripod import tripod_section
 from iatros.core.report_sections.usefulness import decision_section, thresholds_section
 from iatros.risk.report_sections.explanation import explanation_section
 from iatros.risk.report_sections.opening import opening, question, title
 from iatros.risk.report_sections.patients import data_section, table_one_section
 from iatros.risk.report_sections.trust import leakage_section, size_section
-from iatros.risk.tripod import tripod_section
 
 _SECTIONS: tuple[Callable[[Result], Section], ...] = (
     flow_section,

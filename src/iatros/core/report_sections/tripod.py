@@ -12,7 +12,7 @@ from iatros.core.checklist import Answer, answers, to_be_written
 from iatros.core.report import Section
 from iatros.core.report_sections.checklist import checklist_section
 from iatros.core.report_sections.reading import Result
-from iatros.risk.tripod_items import ITEMS
+from iatros.core.tripod_items import ITEMS
 
 
 def checklist(result: Mapping[str, Any]) -> list[Answer]:
