@@ -73,18 +73,6 @@ def test_ends_hold_enough_rows() -> None:
     assert sum(sizes(tree.root)) == 60
 
 
-def test_the_tree_is_told_line_by_line() -> None:
-    x = np.array([[210.0], [350.0], [190.0], [500.0]])
-    scores = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
-    tree = fit_tree(x, scores, ("cd4",), ("zidovudine", "didanosine"))
-    assert tree.lines() == [
-        "cd4 at most 280:",
-        "    didanosine (n = 2)",
-        "cd4 above 280:",
-        "    zidovudine (n = 2)",
-    ]
-
-
 def test_many_values_are_cut_at_quantiles_and_few_everywhere() -> None:
     rng = np.random.default_rng(0)
     x = np.column_stack([rng.normal(size=500), rng.integers(0, 4, 500)])

@@ -56,10 +56,6 @@ class PolicyTree:
             given[rows] = leaf.arm
         return given
 
-    def lines(self) -> list[str]:
-        """The rule for people, one question or arm a line, indented by depth."""
-        return _lines(self.root, self, "")
-
     @property
     def depth(self) -> int:
         """How many questions are asked at most."""
@@ -120,11 +116,8 @@ def fit_tree(
         raise InputError(f"a tree asks at most 0, 1 or 2 questions, got {depth}")
     if not np.isfinite(scores).all() or len(scores) != len(x) or not len(x):
         raise InputError("scores are finite, one row for each row of x and at least one")
-    root: Split | Leaf
-    if depth == 0 or x.shape[1] == 0:
-        root = _leaf(scores)
-    else:
-        root = _Search(grid(x, max_cuts), scores, min_leaf).best(depth)
+    asks = depth > 0 and x.shape[1] > 0
+    root = _Search(grid(x, max_cuts), scores, min_leaf).best(depth) if asks else _leaf(scores)
     tree = PolicyTree(root, tuple(columns), tuple(arms), 0.0)
     given = tree.assign(x)
     return PolicyTree(root, tree.columns, tree.arms, float(scores[np.arange(len(x)), given].mean()))
@@ -262,15 +255,3 @@ def _walk(node: Split | Leaf, x: np.ndarray, rows: np.ndarray) -> Iterator[tuple
 
 def _depth(node: Split | Leaf) -> int:
     return 0 if isinstance(node, Leaf) else 1 + max(_depth(node.low), _depth(node.high))
-
-
-def _lines(node: Split | Leaf, tree: PolicyTree, indent: str) -> list[str]:
-    if isinstance(node, Leaf):
-        return [f"{indent}{tree.arms[node.arm]} (n = {node.n:,})"]
-    name = tree.columns[node.column]
-    return [
-        f"{indent}{name} at most {node.cut:.6g}:",
-        *_lines(node.low, tree, indent + "    "),
-        f"{indent}{name} above {node.cut:.6g}:",
-        *_lines(node.high, tree, indent + "    "),
-    ]
