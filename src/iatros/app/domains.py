@@ -12,6 +12,7 @@ DOMAINS: dict[str, str] = {
     "imaging": "iatros.imaging:DOMAIN",
     "risk": "iatros.risk:DOMAIN",
     "molecules": "iatros.molecules:DOMAIN",
+    "treatment": "iatros.treatment:DOMAIN",
 }
 """Name to `"module:attribute"`; loading one imports its table of actions and nothing heavy."""
 

@@ -1,1 +1,51 @@
 """Treatment: which therapy, at which dose, for this patient, and is it safe with the rest?"""
+
+from iatros.core.domain import Action, Domain
+from iatros.treatment.models import MODELS
+
+DOMAIN = Domain(
+    name="treatment",
+    question="Which therapy, at which dose, for this patient, and is it safe with the rest?",
+    record="one response of a subject to a treatment",
+    sources=("csv", "parquet", "frame"),
+    models=MODELS,
+    actions=(
+        Action(
+            "train",
+            "learn from responses how another subject or treatment would do",
+            "iatros.treatment.requests:TrainRequest",
+            "iatros.treatment.training:train",
+            writes="bundle",
+        ),
+        Action(
+            "recommend",
+            "the treatments in order for a patient, with reasons",
+            "iatros.treatment.requests:RecommendRequest",
+            "iatros.treatment.recommendation:recommend",
+            needs_model=True,
+            writes="table",
+        ),
+        Action(
+            "evaluate",
+            "external validation on other responses",
+            "iatros.treatment.requests:EvaluateRequest",
+            "iatros.treatment.external:evaluate",
+            needs_model=True,
+            writes="documents",
+        ),
+        Action(
+            "similar",
+            "the treatments or the subjects that are most like one",
+            "iatros.treatment.requests:SimilarRequest",
+            "iatros.treatment.similarity:similar",
+            needs_model=True,
+            writes="table",
+        ),
+    ),
+    metrics={
+        "continuous": ("rmse", "mae", "r2", "pearson", "spearman", "calibration_slope"),
+        "binary": ("log_loss", "auroc", "auprc", "brier", "calibration_slope", "calibration_intercept"),
+    },
+    baseline="baseline",
+    datasets="iatros.treatment.datasets:CARDS",
+)
