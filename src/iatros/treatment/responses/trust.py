@@ -36,8 +36,9 @@ class ValueIntervals:
         common = float(np.sqrt(np.mean(residual**2)))
         sums = np.bincount(judged.treatment, residual**2, minlength=n_treatments)
         n = np.bincount(judged.treatment, minlength=n_treatments)
-        scale = np.sqrt((sums + _SHRINK * common**2) / (n + _SHRINK))
-        scale, common = np.maximum(scale, 1e-12), max(common, 1e-12)
+        common = max(common, 1e-12)
+        own = np.sqrt((sums + common**2) / (n + 1.0)) / common
+        scale = common * own ** (n / (n + _SHRINK))
         normal = residual / scale[judged.treatment]
         found = fit_conformal_interval(normal, np.zeros(len(normal)), coverage, groups=judged.subject)
         return cls(found, scale, common)
