@@ -70,20 +70,20 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Value:
-    """An estimate of a rule's value as a ratio of two sums over the rows; `top` and `bottom` are (n,)."""
+class Ratio:
+    """An estimate that is a ratio of two sums over the rows; `top` and `bottom` are (n,)."""
 
     top: np.ndarray
     bottom: np.ndarray
     groups: np.ndarray | None = None
     effective_n: float = NAN
-    """As how many patients the estimate is known: (sum of weights)^2 / sum of their squares (Kish 1965)."""
+    """Of a rule, as how many patients its value is known: (sum of weights)^2 / sum of their squares (Kish 1965)."""
 
     @property
     def value(self) -> float:
-        """The estimate, nan where no row was given the arm that the rule names."""
+        """The estimate; nan where no row counts, such as none that was given the arm that a rule names."""
         total = float(self.bottom.sum())
-        return float(self.top.sum()) / total if total > 0 and self.effective_n > 0 else NAN
+        return float(self.top.sum()) / total if total > 0 and self.effective_n != 0 else NAN
 
     @property
     def influence(self) -> np.ndarray:
@@ -92,7 +92,7 @@ class Value:
         return centred
 
 
-def value_of(observed: Observed, rule: np.ndarray, method: Method = "doubly-robust") -> Value:
+def value_of(observed: Observed, rule: np.ndarray, method: Method = "doubly-robust") -> Ratio:
     """The value of the rule that gives row i the arm `rule[i]` (n,), by one of METHODS.
 
     `doubly-robust`: the mean of the scores of the arms named (AIPW). `weighting`: the mean over all rows of the
@@ -112,10 +112,10 @@ def value_of(observed: Observed, rule: np.ndarray, method: Method = "doubly-robu
     effective = effective_size(weight)
     ones = np.ones(len(rule))
     if method == "doubly-robust":
-        return Value(observed.gamma[at, rule], ones, observed.groups, effective)
+        return Ratio(observed.gamma[at, rule], ones, observed.groups, effective)
     # an outcome that nobody saw (weight 0) may be nan
     top = weight * np.where(weight > 0, observed.y, 0.0)
-    return Value(top, ones if method == "weighting" else weight, observed.groups, effective)
+    return Ratio(top, ones if method == "weighting" else weight, observed.groups, effective)
 
 
 def effective_size(weight: np.ndarray) -> float:
@@ -124,12 +124,12 @@ def effective_size(weight: np.ndarray) -> float:
     return float(weight.sum()) ** 2 / square if square > 0 else 0.0
 
 
-def interval(value: Value, confidence_level: float = 0.95) -> Metric:
-    """The value with the interval of its influence function, Student's t over groups."""
+def interval(value: Ratio, confidence_level: float = 0.95) -> Metric:
+    """The estimate with the interval of its influence function, Student's t over groups."""
     return _metric(value.value, value.influence, value.groups, confidence_level, "influence function")
 
 
-def difference(one: Value, other: Value, confidence_level: float = 0.95) -> Metric:
+def difference(one: Ratio, other: Ratio, confidence_level: float = 0.95) -> Metric:
     """`one` less `other` with its interval: paired, both values are of the same rows."""
     gap = one.value - other.value
     return _metric(
@@ -142,7 +142,7 @@ def _metric(
 ) -> Metric:
     n = len(influence)
     if not math.isfinite(value):
-        return Metric(NAN, NAN, NAN, n, None, "not defined: no patient was given what the rule names")
+        return Metric(NAN, NAN, NAN, n, None, "not defined: no patient counts")
     error, n_groups = standard_error(influence, groups)
     if n_groups < 2:
         return Metric(value, NAN, NAN, n, None, "not defined: one patient")
@@ -158,8 +158,8 @@ def standard_error(influence: np.ndarray, groups: np.ndarray | None) -> tuple[fl
 
 
 def bootstrapped(
-    one: Value,
-    other: Value | None = None,
+    one: Ratio,
+    other: Ratio | None = None,
     *,
     n_bootstrap: int = 1000,
     seed: int = 0,
