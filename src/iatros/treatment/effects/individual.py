@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,10 @@ class IndividualEffects:
     low: np.ndarray
     high: np.ndarray
     method: str
+
+    def rows(self, rows: slice) -> IndividualEffects:
+        """The effects of some of the subjects."""
+        return replace(self, value=self.value[rows], low=self.low[rows], high=self.high[rows])
 
 
 @dataclass(frozen=True)
