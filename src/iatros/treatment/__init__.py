@@ -34,6 +34,20 @@ DOMAIN = Domain(
             writes="documents",
         ),
         Action(
+            "effect",
+            "what one treatment changes against another, and for whom",
+            "iatros.treatment.effect_requests:EffectRequest",
+            "iatros.treatment.effects.actions:effect",
+            writes="documents",
+        ),
+        Action(
+            "check",
+            "what a knowledge about safety says against medicines",
+            "iatros.treatment.safety_requests:CheckRequest",
+            "iatros.treatment.safety.actions:check",
+            writes="table",
+        ),
+        Action(
             "similar",
             "the treatments or the subjects that are most like one",
             "iatros.treatment.requests:SimilarRequest",

@@ -1,4 +1,4 @@
-"""Recommend: treatments in order for each patient that is asked about."""
+"""Recommend: treatments in order for each patient that is asked about, behind the gate of safety."""
 
 from __future__ import annotations
 
@@ -7,36 +7,61 @@ from typing import Any
 from iatros.core.bundle import Bundle, open_bundle
 from iatros.core.context import Context, Produced
 from iatros.treatment.requests import RecommendRequest
-from iatros.treatment.responses.bundle import model_of
+from iatros.treatment.responses.bundle import ResponseModel, model_of
 from iatros.treatment.responses.likeness import ResponseTable
-from iatros.treatment.responses.recommending import candidates_of, listed, patients_of, rank
+from iatros.treatment.responses.recommending import Ranked, candidates_of, listed, patients_of, rank
+from iatros.treatment.safety.actions import NO_PROMISE, knowledge_notes, named, open_gate, sentence
+from iatros.treatment.safety.gate import Gate, Verdict
+from iatros.treatment.safety.patient_table import patient_of, read_patients
+from iatros.treatment.safety.patients import Patient as SafetyPatient
+
+STOPPED_SHOWN = 100
 
 
 def recommend(request: RecommendRequest, context: Context) -> Produced:
-    """The first treatments of each patient, with interval, reasons, and the number of subjects behind each."""
+    """The first treatments of each patient that safety does not stop, with interval, reasons and what was stopped.
+
+    The gate sees names of treatments and the patient, never a score. It judges every candidate before any is listed.
+    """
     bundle = open_bundle(request.model)
     model = model_of(bundle)
     candidates = candidates_of(model, request.candidates)
     patients = patients_of(bundle, model, request)
+    gate = open_gate(request)
+    safety = _safety_patients(request, gate, list(patients))
     table = ResponseTable(model.responses)
     better = bundle.manifest["better"]
-    answers: list[dict[str, Any]] = []
-    for name, patient in patients.items():
+    answers = []
+    for (name, patient), own in zip(patients.items(), safety, strict=True):
         ranked = rank(model, patient, better, candidates=candidates, taken_too=request.include_taken)
+        verdicts = _verdicts(model, gate, ranked, own)
+        allowed = _allowed(ranked, verdicts)
+        found = listed(model, patient, allowed, table, request.top)
+        for one in found:
+            one["safety"] = _said(verdicts[one["treatment"]])
+        stopped = [_stopped(verdict) for verdict in verdicts.values() if verdict.stopped]
         answers.append(
-            {"subject": name, "recommendations": listed(model, patient, ranked, table, request.top)}
+            {
+                "subject": name,
+                "recommendations": found,
+                "n_stopped": len(stopped),
+                "stopped": stopped[:STOPPED_SHOWN],
+            }
         )
+    notes = [f"every answer is {bundle.manifest['standing']}", *knowledge_notes(gate.knowledge), NO_PROMISE]
     result = {
         **naming(bundle),
         "n": len(answers),
         "better": better,
         "standing": bundle.manifest["standing"],
+        "knowledge": gate.knowledge.document(),
+        "policy": vars(gate.policy),
         "patients": answers,
-        "notes": [f"every answer is {bundle.manifest['standing']}"],
+        "notes": notes,
     }
-    for note in result["notes"]:
+    for note in notes:
         context.progress.note(note)
-    return Produced(result, table=_rows(answers))
+    return Produced(result, table=_rows(answers, named(gate.knowledge)))
 
 
 def naming(bundle: Bundle) -> dict[str, Any]:
@@ -51,13 +76,54 @@ def naming(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _rows(answers: list[dict[str, Any]]) -> dict[str, list[Any]]:
+def _safety_patients(request: RecommendRequest, gate: Gate, names: list[str]) -> list[SafetyPatient]:
+    """What the gate is told of each patient, in their order; of past responses alone it is told nothing."""
+    if request.patients is not None:
+        return list(read_patients(request.patients, request, gate.knowledge).patients)
+    if request.responses is not None:
+        return [SafetyPatient()] * len(names)
+    return [patient_of(request, gate.knowledge)]
+
+
+def _verdicts(model: ResponseModel, gate: Gate, ranked: Ranked, patient: SafetyPatient) -> dict[str, Verdict]:
+    names = [model.treatments[place] for place in ranked.places]
+    return dict(zip(names, gate.check(names, patient).verdicts, strict=True))
+
+
+def _allowed(ranked: Ranked, verdicts: dict[str, Verdict]) -> Ranked:
+    """What the gate lets through, in its order."""
+    kept = [k for k, verdict in enumerate(verdicts.values()) if not verdict.stopped]
+    return Ranked(ranked.places[kept], ranked.prediction[kept], ranked.low[kept], ranked.high[kept])
+
+
+def _said(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "status": verdict.status,
+        "because": [sentence(one) for one in verdict.findings],
+        "not_checked": [gap.reason for gap in verdict.gaps],
+    }
+
+
+def _stopped(verdict: Verdict) -> dict[str, Any]:
+    """A treatment that was removed, with every rule that stops it and where the rule stands."""
+    because = [one.document() for one in verdict.findings if one.stops]
+    because += [gap.document() for gap in verdict.gaps if gap.stops]
+    return {"treatment": verdict.candidate, "because": because, "said": _said(verdict)["because"]}
+
+
+def _rows(answers: list[dict[str, Any]], knowledge: str) -> dict[str, list[Any]]:
     """One row for each recommendation."""
     names = ("rank", "treatment", "prediction", "low", "high", "n_subjects")
-    rows = [
-        (one["subject"], *(found[name] for name in names))
-        for one in answers
-        for found in one["recommendations"]
-    ]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * (len(names) + 1)
-    return {name: list(column) for name, column in zip(("subject", *names), columns, strict=True)}
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("subject", *names, "safety", "because", "not_checked", "knowledge")
+    }
+    for one in answers:
+        for found in one["recommendations"]:
+            columns["subject"].append(one["subject"])
+            for name in names:
+                columns[name].append(found[name])
+            columns["safety"].append(found["safety"]["status"])
+            columns["because"].append("; ".join(found["safety"]["because"]) or None)
+            columns["not_checked"].append("; ".join(found["safety"]["not_checked"]) or None)
+            columns["knowledge"].append(knowledge)
+    return columns

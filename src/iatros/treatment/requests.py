@@ -8,34 +8,13 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from pydantic.config import JsonDict
 
 from iatros.core.request import ModelRef, Names, Request, TableRef
+from iatros.treatment.safety_requests import SafetyFields, Values
 
 POSITIONAL: JsonDict = {"positional": True}
 Validation = Literal["pairs", "subjects", "treatments", "time"]
 Parameters = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
 SubjectRef = Annotated[str, PlainSerializer(lambda _: "one subject")]
 """The name of a subject. Serialises to words without it: requests are logged."""
-
-
-def _assigned(value: Any) -> Any:
-    """Accept `A=4,B=2`, several such texts, or a mapping."""
-    if isinstance(value, str):
-        value = [value]
-    if isinstance(value, (list, tuple)):
-        pairs = [part for text in value for part in str(text).split(",") if part.strip()]
-        found = {}
-        for pair in pairs:
-            name, equals, said = pair.rpartition("=")
-            if not equals or not name.strip() or not said.strip():
-                raise ValueError("each part is NAME=VALUE, several with commas between")
-            found[name.strip()] = said.strip()
-        return found
-    return value
-
-
-Assigned = Annotated[
-    dict[str, str], BeforeValidator(_assigned), PlainSerializer(lambda value: {"n": len(value)})
-]
-"""Names with a value each. Serialises to their number: they can be patient data."""
 
 
 class TrainRequest(Request):
@@ -137,6 +116,8 @@ class TrainRequest(Request):
 
 
 def _bounds(value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
     if isinstance(value, str):
         parts = value.split(",")
         if len(parts) != 2:
@@ -164,19 +145,19 @@ class EvaluateRequest(Request):
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
 
 
-class RecommendRequest(Request):
+class RecommendRequest(SafetyFields):
     """The treatments in order for a known patient, or for a new one from covariates or past responses.
 
     Each comes with its interval, the number of subjects behind it, and reasons. It is association, not effect; a model
-    of exposures imitates what is usually given.
+    of exposures imitates what is usually given. What the knowledge stops is not listed, whatever its score.
     """
 
     model: ModelRef = Field(description="the bundle", json_schema_extra=POSITIONAL)
     subject: SubjectRef | None = Field(None, description="a subject that was learned from")
-    past: Assigned = Field(
+    past: Values = Field(
         {}, description="past responses of a new patient, as TREATMENT=OUTCOME, several with commas between"
     )
-    covariate: Assigned = Field(
+    covariate: Values = Field(
         {}, description="what is known of a new patient, as COLUMN=VALUE, several with commas between"
     )
     patients: TableRef | None = Field(

@@ -132,9 +132,9 @@ def described_by(
     return _placed(reader, table, rows)
 
 
-def read_features(reference: Any, reader: FeatureReader, key: str) -> Table:
-    """A table to be read by `reader`: the columns of its schema, the key, and the structures."""
-    extra = (key, *(() if reader.smiles is None else (reader.smiles,)))
+def read_features(reference: Any, reader: FeatureReader, key: str, *, others: Sequence[str] = ()) -> Table:
+    """A table for `reader`: the columns of its schema, the key, the structures, and `others` that it may have."""
+    extra = (key, *others, *(() if reader.smiles is None else (reader.smiles,)))
     return read_table(reference, schema=reader.schema, allowed_extra=extra)
 
 
