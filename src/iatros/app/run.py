@@ -120,12 +120,12 @@ def _write(
         }
         write_bundle(replace(produced.bundle, manifest=manifest), out, overwrite=overwrite)
         return {"bundle": str(out), "documents": [str(out / name) for name in produced.bundle.documents]}
-    if produced.table is not None:
-        write_table(produced.table, out, overwrite=overwrite)
-        return {"table": str(out)}
     if produced.documents:
         write_documents(produced.result, produced.documents, out)
         return {"documents": [str(out / name) for name in produced.documents]}
+    if produced.table is not None:
+        write_table(produced.table, out, overwrite=overwrite)
+        return {"table": str(out)}
     raise TypeError("the action made nothing that can be written")
 
 
