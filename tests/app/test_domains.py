@@ -39,6 +39,10 @@ class TestEveryAction:
             "screen": ["library"],
             "generate": [],
             "optimise": ["objective"],
+            # and these about one patient without a table too, or about what a bundle holds
+            "recommend": ["patients"],
+            "check": ["patients"],
+            "similar": [],
         }
         inputs = others.get(action.name, usual)
         assert positional == (["model", *inputs] if action.needs_model else inputs)

@@ -161,7 +161,9 @@ class RecommendRequest(SafetyFields):
         {}, description="what is known of a new patient, as COLUMN=VALUE, several with commas between"
     )
     patients: TableRef | None = Field(
-        None, description="a table of new patients, one row each, with the covariates that were learned from"
+        None,
+        description="a table of new patients, one row each, with the covariates that were learned from",
+        json_schema_extra=POSITIONAL,
     )
     responses: TableRef | None = Field(
         None, description="past responses of new patients, with the columns that were learned from"

@@ -20,8 +20,6 @@ from iatros.treatment.policies.grammar import (
     quoted,
 )
 from iatros.treatment.policies.rules import assign, recommended
-from iatros.treatment.policies.trees import fit_tree
-from iatros.treatment.policies.wording import expression, lines
 
 ARMS = ("zidovudine", "didanosine", "both")
 COLUMNS = {
@@ -171,37 +169,6 @@ def test_a_column_of_recommended_arms() -> None:
         recommended(
             np.array([ARMS[k] for k in received], dtype=object), ARMS, name="advice", received=received
         )
-
-
-def test_a_tree_is_told_line_by_line_and_as_a_rule() -> None:
-    x = np.array([[210.0, 0.0], [350.0, 1.0], [190.0, 0.0], [500.0, 0.0]])
-    scores = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [0.0, 3.0]])
-    tree = fit_tree(x, scores, ("cd4", "sex=f"), ("zidovudine", "didanosine"), depth=1)
-    assert lines(tree) == [
-        "sex is not f:",
-        "    didanosine (n = 3)",
-        "sex is f:",
-        "    zidovudine (n = 1)",
-    ]
-    assert expression(tree) == "sex != f -> didanosine, else zidovudine"
-    scores = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
-    tree = fit_tree(x, scores, ("cd4", "sex=f"), ("zidovudine", "didanosine"), depth=1)
-    assert lines(tree)[0] == "cd4 at most 280:"
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([0, 1, 2]))
-def test_a_tree_written_as_a_rule_gives_the_same_arms(seed: int, depth: int) -> None:
-    rng = np.random.default_rng(seed)
-    sex = rng.choice(["f", "m", "not known"], size=60)
-    x = np.column_stack([rng.normal(size=60), rng.integers(0, 5, 60), sex == "f", sex == "not known"]).astype(
-        float
-    )
-    tree = fit_tree(
-        x, rng.normal(size=(60, 3)), ("cd4", "age (years)", "sex=f", "sex=not known"), ARMS, depth=depth
-    )
-    columns = {"cd4": x[:, 0], "age (years)": x[:, 1], "sex": sex.astype(object)}
-    assert assign(parse(expression(tree)), columns, ARMS).tolist() == tree.assign(x).tolist()
 
 
 @settings(max_examples=100, deadline=None)
