@@ -1,0 +1,1 @@
+"""Sequences: what is prescribed next, learned from visits in time by imitation of what was prescribed."""
