@@ -30,7 +30,7 @@ COLUMNS = {
 
 
 def given_by(text: str, columns: dict[str, np.ndarray] = COLUMNS) -> list[str]:
-    return [ARMS[arm] for arm in assign(parse(text), columns, ARMS)]
+    return [ARMS[arm] for arm in assign(parse(text), columns, ARMS, n=len(next(iter(columns.values()))))]
 
 
 def test_the_parts_of_a_rule() -> None:
@@ -149,7 +149,8 @@ def test_numbers_and_texts_are_not_mixed() -> None:
 
 def test_an_arm_may_be_a_number() -> None:
     rule = parse("age > 40 -> 1, else 0")
-    assert assign(rule, {"age": np.array([30.0, 50.0])}, ("0", "1")).tolist() == [0, 1]
+    assert assign(rule, {"age": np.array([30.0, 50.0])}, ("0", "1"), n=2).tolist() == [0, 1]
+    assert assign(parse("else 1"), {}, ("0", "1"), n=3).tolist() == [1, 1, 1]
 
 
 def test_a_column_of_recommended_arms() -> None:
@@ -163,7 +164,7 @@ def test_a_column_of_recommended_arms() -> None:
     ]
     with pytest.raises(TableError, match="1 of 3 patients have no recommended arm"):
         recommended(np.array(["both", None, "both"], dtype=object), ARMS, name="advice", received=received)
-    with pytest.raises(UnknownNameError, match="column advice"):
+    with pytest.raises(TableError, match="column advice: a recommended arm is none of those compared"):
         recommended(np.array(["aspirin"] * 3, dtype=object), ARMS, name="advice", received=received)
     with pytest.raises(TableError, match="is the arm received"):
         recommended(

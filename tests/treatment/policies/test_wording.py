@@ -86,4 +86,4 @@ def test_the_rule_gives_the_arms_of_the_tree(seed: int, depth: int) -> None:
     tree = fit_tree(X, rng.normal(size=(n, 3)), encoder.names, ARMS, depth=depth)
     rule = parse(expression(in_units(tree, centre, scale), features))
     columns = {name: table.column(name) for name in table.schema.names}
-    assert assign(rule, columns, ARMS).tolist() == tree.assign(X).tolist()
+    assert assign(rule, columns, ARMS, n=n).tolist() == tree.assign(X).tolist()

@@ -25,11 +25,11 @@ _ORDERED: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
-def assign(rule: Parsed, columns: Mapping[str, np.ndarray], arms: Sequence[str]) -> np.ndarray:
-    """The arm (n,) int64, as its place in `arms`, that `rule` gives to each row of `columns`.
+def assign(rule: Parsed, columns: Mapping[str, np.ndarray], arms: Sequence[str], *, n: int) -> np.ndarray:
+    """The arm (n,) int64, as its place in `arms`, that `rule` gives to each of `n` rows.
 
-    A column is float64 with NaN, or objects (texts and None). UnknownNameError where the rule names a column or an arm
-    that is not there; RequestError where it compares a text as a number; TableError where a value is missing that
+    A column (n,) is float64 with NaN, or objects (texts and None). UnknownNameError where the rule names a column or an
+    arm that is not there; RequestError where it compares a text as a number; TableError where a value is missing that
     decides (a part that holds or fails whatever the value is does not): the rule must say what is done then.
     """
     for name in rule.arms:
@@ -38,7 +38,6 @@ def assign(rule: Parsed, columns: Mapping[str, np.ndarray], arms: Sequence[str])
     for name in rule.columns:
         if name not in columns:
             raise unknown_name("column", name, columns)
-    n = len(next(iter(columns.values()))) if columns else 0
     given = np.full(n, list(arms).index(rule.otherwise), dtype=np.int64)
     open_rows = np.ones(n, dtype=bool)
     for clause in rule.clauses:
@@ -55,7 +54,7 @@ def recommended(column: np.ndarray, arms: Sequence[str], *, name: str, received:
     """The arm (n,) that the column `name` names for each row; numbers are read as they are written (1.0 is `1`).
 
     TableError where a cell is empty or the column is that of the arms `received` (n,): a rule is decided before
-    the treatment. UnknownNameError where it names an arm that is not there.
+    the treatment; or where it names an arm that is not compared.
     """
     texts = [written(value) for value in column]
     empty = sum(text is None for text in texts)
@@ -65,9 +64,12 @@ def recommended(column: np.ndarray, arms: Sequence[str], *, name: str, received:
             hint="name an arm for each patient",
         )  # fmt: skip
     place = {arm: k for k, arm in enumerate(arms)}
-    for text in texts:
-        if text not in place:
-            raise unknown_name("arm", str(text), arms, where=f"column {name}")
+    strange = next((text for text in texts if text not in place), None)
+    if strange is not None:
+        raise TableError(
+            "a recommended arm is none of those compared", where=f"column {name}", cell=strange,
+            hint=f"compared are {', '.join(arms)}",
+        )  # fmt: skip
     given = np.array([place[str(text)] for text in texts], dtype=np.int64)
     if np.array_equal(given, received):
         raise TableError(
@@ -81,9 +83,7 @@ def written(value: Any) -> str | None:
     """A cell as an arm's name is written: 1.0 is `1`; None where it is empty."""
     if value is None or value != value:
         return None
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+    return f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _meets(condition: Condition, columns: Mapping[str, np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
