@@ -168,6 +168,7 @@ PARTS: dict[str, Callable[[Path], Part]] = {
     "search": search,
     "targets": targets,
     **{name: partial(molecules_moleculenet.part, name) for name in molecules_moleculenet.SETS},
+    "clintox-drawn-alike": partial(molecules_moleculenet.drawn_alike, "clintox"),
     "ranks": molecules_moleculenet.ranks,
     "egfr": egfr,
     "davis": lambda _: molecules_affinity.official_lines("davis", (0.22, 0.90), _AFFINITY),
