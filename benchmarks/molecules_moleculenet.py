@@ -258,7 +258,7 @@ def part(name: str, folder: Path) -> tuple[list[Line], dict[str, Any]]:
 
 
 def drawn_alike(name: str, folder: Path) -> tuple[list[Line], dict[str, Any]]:
-    """The lines of a set whose structures all three read as iatros standardises them; what it refuses stays as it is."""
+    """The lines of a set whose structures all three read as iatros standardises them; what it refuses stays."""
     (folder / name).mkdir()
     cut = sides(assays()[name])
     alike = replace(cut, smiles=[_standard(smiles) for smiles in cut.smiles])
