@@ -73,11 +73,11 @@ class EffectRequest(Request):
         "kaplan-meier", description="how the chance of being censored is learned; cox uses the covariates"
     )
     folds: int = Field(5, ge=2, le=20, description="folds of the cross-fitting")
-    bootstraps: int = Field(
+    resamples: int = Field(
         100,
         ge=20,
         le=2000,
-        description="resamples behind the intervals of learners without an error of their own",
+        description="halves of the patients behind the intervals of learners that need them",
     )
     placebos: int = Field(20, ge=0, le=1000, description="repeats with arms dealt anew, whose effect is none")
     confidence_level: float = Field(0.95, gt=0.5, lt=1.0, description="of every interval")

@@ -84,7 +84,7 @@ def estimate(study: Study, request: EffectRequest, context: Context, asked: np.n
     every = cohort.X if asked is None else np.vstack([cohort.X, asked])
     effects = individual_effects(
         pieces, fit_candidate(candidate, pieces, request.seed), candidate, every, context,
-        bases=tuple(dict.fromkeys(nuisances.base)), censoring=request.censoring, bootstraps=request.bootstraps,
+        bases=tuple(dict.fromkeys(nuisances.base)), censoring=request.censoring, resamples=request.resamples,
         confidence_level=level, seed=request.seed,
     )  # fmt: skip
     n = len(cohort)

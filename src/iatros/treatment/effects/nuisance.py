@@ -73,7 +73,25 @@ def fold_of_each(cohort: EffectCohort, folds: int, seed: int) -> np.ndarray:
     return np.asarray(split_folds(groups=cohort.groups, strata=strata, n_folds=folds, seed=seed))
 
 
-def fit_outcome(cohort: EffectCohort, arm: int, base: str, weight: np.ndarray, seed: int) -> Surface:
+@dataclass(frozen=True)
+class Bounded:
+    """A surface held between `low` and `high`."""
+
+    surface: Surface
+    low: float
+    high: float
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The expected outcome (n,)."""
+        return np.asarray(np.clip(self.surface.predict(X), self.low, self.high))
+
+    def deviation(self, X: np.ndarray) -> np.ndarray | None:
+        """The standard deviation of the expected outcome (n,), where the surface knows it."""
+        known = getattr(self.surface, "deviation", None)
+        return None if known is None else np.asarray(known(X))
+
+
+def fit_outcome(cohort: EffectCohort, arm: int, base: str, weight: np.ndarray, seed: int) -> Bounded:
     """The expected outcome in one arm, learned from its subjects whose outcome is known, held within its bounds.
 
     OutcomeError where they are fewer than LEAST_IN_ARM patients.
@@ -89,20 +107,7 @@ def fit_outcome(cohort: EffectCohort, arm: int, base: str, weight: np.ndarray, s
     surface = BASES.load(base)(
         cohort.X[rows], cohort.y[rows], weight=weight[rows], binary=cohort.is_probability, seed=seed
     )
-    return _Bounded(surface, *cohort.bounds)
-
-
-@dataclass(frozen=True)
-class _Bounded:
-    """A surface held between `low` and `high`."""
-
-    surface: Surface
-    low: float
-    high: float
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The expected outcome (n,)."""
-        return np.asarray(np.clip(self.surface.predict(X), self.low, self.high))
+    return Bounded(surface, *cohort.bounds)
 
 
 def fit_nuisances(

@@ -18,6 +18,9 @@ from iatros.treatment.effects.columns import arm_names, assignment_of, code_arms
 from iatros.treatment.effects.nuisance import LEAST_IN_ARM
 from iatros.treatment.effects.schema import EffectCohort, Kind, outcome_at_horizon
 
+LEAST_OF_ARM = 3 * LEAST_IN_ARM
+"""Fewest patients of an arm: half of them, less the third that nuisances are cross-fitted on, must still be enough."""
+
 
 @dataclass(frozen=True)
 class Covariates:
@@ -176,10 +179,10 @@ def _check_arms(
 ) -> None:
     for k, name in enumerate(arms):
         n_patients = len(np.unique(groups[(arm == k) & np.isfinite(y)]))
-        if n_patients < 2 * LEAST_IN_ARM:
+        if n_patients < LEAST_OF_ARM:
             raise TableError(
                 f"the arm {name!r} has {n_patients} patients with a known outcome, "
-                f"at least {2 * LEAST_IN_ARM} are needed",
+                f"at least {LEAST_OF_ARM} are needed",
                 where=source, hint="leave the arm out with arms, or join arms in the table",
             )  # fmt: skip
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from iatros.treatment.effects.bases import BASES, Surface
 from iatros.treatment.effects.learners import Pieces
-from iatros.treatment.effects.nuisance import fit_outcome
+from iatros.treatment.effects.nuisance import Bounded, fit_outcome
 
 
 @dataclass(frozen=True)
 class PerArm:
     """One surface of the outcome for each arm (Kunzel et al. 2019: T-learner)."""
 
-    surfaces: tuple[Surface, ...]
+    surfaces: tuple[Bounded, ...]
 
     def effects(self, X: np.ndarray) -> np.ndarray:
         """Differences from the reference (n, k - 1)."""
@@ -24,9 +24,11 @@ class PerArm:
 
     def deviations(self, X: np.ndarray) -> np.ndarray | None:
         """From the posterior of each arm's surface, where the base has one."""
-        if not all(hasattr(surface, "deviation") for surface in self.surfaces):
+        told = [surface.deviation(X) for surface in self.surfaces]
+        known = [one for one in told if one is not None]
+        if len(known) < len(told):
             return None
-        each = np.stack([surface.deviation(X) for surface in self.surfaces], axis=1)  # type: ignore[attr-defined]
+        each = np.stack(known, axis=1)
         return np.asarray(np.hypot(each[:, 1:], each[:, :1]))
 
 
