@@ -165,7 +165,7 @@ class _Equation:
                 hint=f"name the column that holds it, as param {self.name}.FIELD=COLUMN",
             )
         # Where no patient has a measurement, the median of the consortium's own patients stands in.
-        typical = np.array([6.0, 168.0, 78.0])
+        typical = np.array([6.0, 168.0, 75.0])
         known = [column[~np.isnan(column)] for column in measured.T]
         fill = np.array(
             [np.median(one) if len(one) else usual for one, usual in zip(known, typical, strict=True)]
