@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from iatros.treatment.safety.knowledge import Knowledge
 from iatros.treatment.safety.rules import Contraindication
-from iatros.treatment.safety.thresholds import Limit
+from iatros.treatment.safety.thresholds import Fact
 from iatros.treatment.safety.vocabulary import Drug
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ class Gaps:
 def _why(rule: Contraindication, told: Told) -> str:
     assert rule.threshold is not None
     name, text = rule.threshold.name, rule.threshold.text
-    if isinstance(rule.threshold, Limit) and told.laboratory.get(name):
+    if isinstance(rule.threshold, Fact):
+        return f"{'pregnancy' if name == 'pregnant' else name} was not told"
+    if told.laboratory.get(name):
         return f"the value of {name} leaves open whether {text}"
     return f"{name} is missing (rule: {text})"
 

@@ -56,6 +56,8 @@ class Finding:
     source: str
     table: str | None = None
     line: int | None = None
+    place: str | None = None
+    """`table` and `line` in words."""
 
     def document(self) -> dict[str, Any]:
         """Plain data."""
@@ -96,10 +98,9 @@ class Verdict:
 
 @dataclass(frozen=True, repr=False)
 class Checked:
-    """The verdict on each candidate, in their order, and what candidates say against each other."""
+    """The verdict on each candidate, in their order."""
 
     verdicts: tuple[Verdict, ...]
-    pairs: tuple[Finding, ...]
     unused_conditions: int
     """How many conditions of the patient no rule is about: perhaps written otherwise than in the knowledge."""
 
@@ -112,7 +113,6 @@ class Checked:
         """Plain data."""
         return {
             "candidates": [one.document() for one in self.verdicts],
-            "pairs": [one.document() for one in self.pairs],
             "unused_conditions": self.unused_conditions,
         }
 
@@ -140,6 +140,7 @@ class Gate:
         self._limit = knowledge.scale.rank(policy.hard_stop)
         self._drugs: dict[str, Drug] = {}
         self._gaps: dict[str, Gaps] = {}
+        self._last: tuple[tuple[str, ...], Sequence[tuple[int, int, Finding]]] = ((), ())
 
     def check(self, candidates: Sequence[str], patient: Patient) -> Checked:
         """As the function `check`."""
@@ -148,21 +149,24 @@ class Gate:
         drugs = [self._drug(text) for text in candidates]
         current = [self._drug(text) for text in patient.current or ()]
         told = self._told(patient)
-        pairs = list(self._pairs(drugs))
+        pairs = self._pairs(tuple(candidates)) if self.policy.together else ()
         verdicts = []
         for place, drug in enumerate(drugs):
             found = [*self._of_patient(drug, told)]
             for other in current:
                 found += self.between(drug, other)
-            if self.policy.together:
-                found += [
-                    finding if one == place else _turned(finding)
-                    for one, other, finding in pairs
-                    if place in (one, other)
-                ]
+            found += [
+                finding if one == place else _turned(finding)
+                for one, other, finding in pairs
+                if place in (one, other)
+            ]
             gaps = self._gaps_of(drug).of(current, told)
             verdicts.append(Verdict(drug.written, _shown(drug), self._sorted(found), gaps))
-        return Checked(tuple(verdicts), tuple(finding for _, _, finding in pairs), told.n_unused)
+        return Checked(tuple(verdicts), told.n_unused)
+
+    def pairs(self, candidates: Sequence[str]) -> tuple[Finding, ...]:
+        """What speaks against taking two of `candidates` together, whoever takes them."""
+        return tuple(finding for _, _, finding in self._pairs(tuple(candidates)))
 
     def between(self, drug: Drug, other: Drug) -> Iterator[Finding]:
         """What speaks against taking a drug with another."""
@@ -226,16 +230,22 @@ class Gate:
                     "allergy", drug.written, f"allergy to {written}", True, said, worst, "", _OF_PATIENT
                 )
 
-    def _pairs(self, drugs: Sequence[Drug]) -> Iterator[tuple[int, int, Finding]]:
-        for one in range(len(drugs)):
-            for other in range(one + 1, len(drugs)):
-                for finding in self.between(drugs[one], drugs[other]):
-                    yield one, other, finding
+    def _pairs(self, candidates: tuple[str, ...]) -> Sequence[tuple[int, int, Finding]]:
+        if self._last[0] != candidates:
+            drugs = [self._drug(text) for text in candidates]
+            found = [
+                (one, other, finding)
+                for one in range(len(drugs))
+                for other in range(one + 1, len(drugs))
+                for finding in self._sorted(self.between(drugs[one], drugs[other]))
+            ]
+            self._last = (candidates, found)
+        return self._last[1]
 
     def _finding(self, rule: Rule, text: str, drug: Drug, against: str) -> Finding:
         return Finding(
             rule.kind, drug.written, against, self._stops(rule.severity), text, rule.severity, rule.mechanism,
-            rule.source, rule.table, rule.line,
+            rule.source, rule.table, rule.line, rule.place,
         )  # fmt: skip
 
     def _sorted(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:

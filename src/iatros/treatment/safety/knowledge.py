@@ -26,6 +26,9 @@ from iatros.treatment.safety.rules import (
 from iatros.treatment.safety.thresholds import Limit, read_threshold
 from iatros.treatment.safety.vocabulary import Drug, Vocabulary, build_vocabulary
 
+SHOWN = 20
+"""Drugs that stand in no table of names, as many as an answer lists."""
+
 _ANYWHERE = "*"
 _SHORTEST_PREFIX = 2
 
@@ -98,7 +101,8 @@ class Knowledge:
             "severities": list(self.scale.names),
             "rules": self.counts(),
             "empty": self.empty,
-            "unlisted": [dataclasses.asdict(one) for one in self.unlisted],
+            "n_unlisted": len(self.unlisted),
+            "unlisted": [dataclasses.asdict(one) for one in self.unlisted[:SHOWN]],
         }
 
     @cached_property

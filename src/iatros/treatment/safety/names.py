@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 ATC_LENGTHS = {1: 1, 2: 3, 3: 4, 4: 5, 5: 7}
 """How many characters a code of the Anatomical Therapeutic Chemical classification has at each of its five levels."""
@@ -20,6 +21,7 @@ _CODE = re.compile(r"[a-z]\d[\da-z](?:\.?[\da-z]+)?\.?")
 _SAME = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'"})
 
 
+@lru_cache(maxsize=1 << 16)
 def folded(text: str) -> str:
     """`text` in one spelling: case, width, dashes, quotes, invisible characters and runs of spaces do not count.
 

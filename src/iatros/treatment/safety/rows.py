@@ -69,7 +69,7 @@ def read_rows(table: str, given: Any) -> RowTable:
     TableError or SchemaError, with file, line and column, for what cannot be read, a column that is needed and not
     there, or a needed cell that is empty.
     """
-    raw = _raw(table, given)
+    raw = open_raw(given, table)
     if raw is None:
         return RowTable((), (f"the table {table} has no rows",))
     if raw.refused:
@@ -80,7 +80,7 @@ def read_rows(table: str, given: Any) -> RowTable:
     columns = TABLES[table]
     wanted = (*columns.needed, *columns.optional)
     _check(list(raw.columns), table, raw.source)
-    texts = {name: _texts(raw.columns[name]) for name in wanted if name in raw.columns}
+    texts = {name: texts_of(raw.columns[name]) for name in wanted if name in raw.columns}
     rows = []
     for position in range(len(raw.rows)):
         line = int(raw.rows[position])
@@ -119,8 +119,8 @@ def _check(found: Sequence[str], table: str, source: str) -> None:
             )  # fmt: skip
 
 
-def _raw(table: str, given: Any) -> Any:
-    """The table as it was given; None where it has no rows."""
+def open_raw(given: Any, source: str) -> Any:
+    """The raw table in a file, a DataFrame or a list of objects, which may differ in their names; None without rows."""
     import polars as pl
 
     from iatros.learners.tabular.csv_file import read_csv
@@ -128,17 +128,13 @@ def _raw(table: str, given: Any) -> Any:
 
     if isinstance(given, Path):
         if given.suffix.lower() in (".parquet", ".pq"):
-            raw = None if _is_empty_parquet(given) else read_parquet(given, max_bytes=MAX_BYTES)
-        else:
-            raw = None if _is_only_header(given) else read_csv(given, max_bytes=MAX_BYTES)
-        return raw
+            return None if _is_empty_parquet(given) else read_parquet(given, max_bytes=MAX_BYTES)
+        return None if _is_only_header(given) else read_csv(given, max_bytes=MAX_BYTES)
     if isinstance(given, list):
-        return from_rows(_alike(given, table), f"rows of {table}") if given else None
+        return from_rows(_alike(given, source), source) if given else None
     if not len(given):
         return None
-    if isinstance(given, pl.DataFrame):
-        return from_polars(given, f"DataFrame of {table}")
-    return from_pandas(given, f"DataFrame of {table}")
+    return from_polars(given, source) if isinstance(given, pl.DataFrame) else from_pandas(given, source)
 
 
 def place_rows(table: RowTable, positions: Sequence[int], source: str) -> RowTable:
@@ -150,12 +146,12 @@ def place_rows(table: RowTable, positions: Sequence[int], source: str) -> RowTab
     return RowTable(tuple(rows), table.notes)
 
 
-def _alike(rows: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:
+def _alike(rows: list[dict[str, Any]], source: str) -> list[dict[str, Any]]:
     """Rows that all have the same names; what one lacks is empty."""
     for position, row in enumerate(rows):
         if not isinstance(row, dict):
             raise TableError(
-                f"a {type(row).__name__} is no row", where=f"rows of {table}, row {position} (counted from 0)",
+                f"a {type(row).__name__} is no row", where=f"{source}, row {position} (counted from 0)",
                 hint="give objects with the columns of the table",
             )  # fmt: skip
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -191,7 +187,7 @@ def _is_empty_parquet(path: Path) -> bool:
         return False
 
 
-def _texts(series: Any) -> list[str]:
+def texts_of(series: Any) -> list[str]:
     """The cells as text, one spelling a number; what means missing is an empty text."""
     import polars as pl
 

@@ -66,10 +66,10 @@ class InteractionRate:
 def interaction_rate(
     sets: Sequence[Sequence[str]], knowledge: Knowledge, at_least: str | None = None
 ) -> InteractionRate:
-    """The interactions within each of `sets`, names given twice counted once; the rate is that of Yang and others (2021).
+    """The interactions within each of `sets`, names given twice counted once.
 
-    Yang C, Xiao C, Ma F, Glass L, Sun J. SafeDrug: dual molecular graph encoders for recommending effective and safe
-    drug combinations. IJCAI 2021, section 5.1 (there of interactions of any severity).
+    The rate is that of Yang and others (SafeDrug, IJCAI 2021), there of interactions of any severity: interacting pairs
+    over all pairs.
     """
     names = sorted({name for one in sets for name in one})
     place = {name: at for at, name in enumerate(names)}

@@ -65,15 +65,16 @@ class Vocabulary:
         if code is not None and not says_class(text) and len(code) < _WHOLE:
             code = None
         keys = [key] if code is None else [key, code.lower()]
-        name = next((self.canonical(one) for one in keys if one in self.known), None)
-        if name is None and code is None:
-            name = key
-        names = frozenset() if name is None else frozenset((name,)) | self.ingredients.get(name, frozenset())
+        found = {self.canonical(one) for one in keys if one in self.known}
+        if code is not None:
+            found |= self._by_code.get(code, set())
+        named = found or ({key} if code is None else set())
+        names = frozenset(named).union(*(self.ingredients.get(name, ()) for name in named))
         codes = frozenset().union(
             *(self.codes.get(one, ()) for one in names), () if code is None else (code,)
         )
         classes = (class_key(one) for whole in codes for one in prefixes(whole))
-        return Drug(text, names, codes, names.union(classes), name is not None and name in self.known)
+        return Drug(text, names, codes, names.union(classes), bool(found))
 
     def party(self, text: str, row: Row, column: str) -> Party:
         """The drug or class that a cell of a rule names; TableError where a code is none, or could be either."""
@@ -103,6 +104,16 @@ class Vocabulary:
             near = difflib.get_close_matches(key, self._by_letter.get(key[:1], ()), n=1, cutoff=0.8)
             self._found[key] = near[0] if near else None
         return self._found[key]
+
+    @cached_property
+    def _by_code(self) -> dict[str, set[str]]:
+        """The drugs of each ATC code that names a substance."""
+        found: dict[str, set[str]] = {}
+        for name, codes in self.codes.items():
+            for code in codes:
+                if len(code) == _WHOLE:
+                    found.setdefault(code, set()).add(name)
+        return found
 
     @cached_property
     def _found(self) -> dict[str, str | None]:
