@@ -81,7 +81,7 @@ def metric_table(metrics: Any, counted: str = "patients") -> Table | None:
 
 def counted(result: Mapping[str, Any]) -> str:
     """What the metrics of a result are over."""
-    if result.get("question") == "affinity":
+    if result.get("question") in ("affinity", "responses"):
         return "pairs"
     return "compounds" if result.get("domain") == "molecules" else "patients"
 
