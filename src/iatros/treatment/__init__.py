@@ -41,6 +41,13 @@ DOMAIN = Domain(
             writes="documents",
         ),
         Action(
+            "policy",
+            "what rules of treatment are worth, learned and given ones",
+            "iatros.treatment.policy_requests:PolicyRequest",
+            "iatros.treatment.policies.actions:policy",
+            writes="documents",
+        ),
+        Action(
             "check",
             "what a knowledge about safety says against medicines",
             "iatros.treatment.safety_requests:CheckRequest",
