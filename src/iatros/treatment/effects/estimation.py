@@ -23,6 +23,7 @@ from iatros.treatment.effects.schema import EffectCohort
 from iatros.treatment.effects.selection import (
     GP_ROWS,
     Candidate,
+    NuisanceModels,
     Selected,
     candidates,
     fit_candidate,
@@ -57,9 +58,10 @@ class Estimated:
 def estimate(study: Study, request: EffectRequest, context: Context, asked: np.ndarray | None) -> Estimated:
     """All of it, for a study; `asked` (m, p) are the features of new patients, or None."""
     cohort, level = study.cohort, request.confidence_level
+    bases = default_bases(cohort) if request.outcome_model == "auto" else (request.outcome_model,)
     with context.progress.step("outcome models and propensities"):
         nuisances = fit_nuisances(
-            cohort, bases=_outcome_bases(cohort, request), propensity_base=request.propensity_model,
+            cohort, bases=bases, propensity_base=request.propensity_model,
             censoring=request.censoring, folds=request.folds, seed=request.seed,
         )  # fmt: skip
     found = overlap(cohort, nuisances.e)
@@ -69,27 +71,24 @@ def estimate(study: Study, request: EffectRequest, context: Context, asked: np.n
         rows = np.flatnonzero(found.inside)
         inside = average_effects(cohort, nuisances, rows=rows, confidence_level=level)
     tests = [heterogeneity_test(cohort, nuisances, a, seed=request.seed) for a in range(1, cohort.n_arms)]
+    # a base that no arm chose is not fitted again and again
+    models = NuisanceModels(tuple(dict.fromkeys(nuisances.base)), request.propensity_model, request.censoring)
     selected = select(
         cohort, nuisances, candidates(cohort, request.learner, request.base), context,
-        censoring=request.censoring, seed=request.seed, confidence_level=level,
+        models=models, seed=request.seed, confidence_level=level,
     )  # fmt: skip
     candidate = kept(selected, request)
-    pieces = Pieces(
-        cohort,
-        inverse_censoring_weights(cohort, cohort, request.censoring),
-        nuisances,
-        propensity_of(cohort, request.seed),
-    )
-    assert pieces.propensity is not None
+    propensity = propensity_of(cohort, request.propensity_model, request.seed)
+    weight = inverse_censoring_weights(cohort, cohort, request.censoring)
+    pieces = Pieces(cohort, weight, nuisances, propensity)
     every = cohort.X if asked is None else np.vstack([cohort.X, asked])
     effects = individual_effects(
         pieces, fit_candidate(candidate, pieces, request.seed), candidate, every, context,
-        bases=tuple(dict.fromkeys(nuisances.base)), censoring=request.censoring, resamples=request.resamples,
-        confidence_level=level, seed=request.seed,
+        models=models, resamples=request.resamples, confidence_level=level, seed=request.seed,
     )  # fmt: skip
     n = len(cohort)
     return Estimated(
-        nuisances=nuisances, propensity=pieces.propensity, averages=averages, averages_inside=inside,
+        nuisances=nuisances, propensity=propensity, averages=averages, averages_inside=inside,
         means=mean_by_arm(cohort, nuisances, confidence_level=level),
         unadjusted=unadjusted(cohort, nuisances, confidence_level=level),
         e_values=[_e_value(cohort, one) for one in averages], overlap=found,
@@ -114,11 +113,9 @@ def kept(selected: Selected, request: EffectRequest) -> Candidate:
     return min(named, key=lambda one: one.loss).candidate
 
 
-def _outcome_bases(cohort: EffectCohort, request: EffectRequest) -> tuple[str, ...]:
-    if request.outcome_model != "auto":
-        return (request.outcome_model,)
-    largest = int(np.bincount(cohort.arm).max())
-    return ("ridge", "boosting") if largest > GP_ROWS else ("ridge", "gp")
+def default_bases(cohort: EffectCohort) -> tuple[str, ...]:
+    """The outcome models that are compared where none is asked for, by the size of the arms."""
+    return ("ridge", "boosting") if int(np.bincount(cohort.arm).max()) > GP_ROWS else ("ridge", "gp")
 
 
 def _e_value(cohort: EffectCohort, effect: PairEffect) -> EValue:

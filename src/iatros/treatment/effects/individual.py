@@ -10,10 +10,16 @@ from iatros.core.context import Context
 from iatros.core.intervals import normal_quantile
 from iatros.core.splits import folds as split_folds
 from iatros.core.splits import task_seed
-from iatros.treatment.effects.censoring import CensoringModel
 from iatros.treatment.effects.learners import NEED_SCORES, Learned, Pieces
 from iatros.treatment.effects.schema import EffectCohort
-from iatros.treatment.effects.selection import INNER_FOLDS, Candidate, fit_candidate, pieces_of
+from iatros.treatment.effects.selection import (
+    INNER_FOLDS,
+    PLAIN,
+    Candidate,
+    NuisanceModels,
+    fit_candidate,
+    pieces_of,
+)
 
 OWN = {
     "constant": "normal, from the standard error of the average effect",
@@ -41,8 +47,7 @@ class IndividualEffects:
 class _Shared:
     cohort: EffectCohort
     candidate: Candidate
-    bases: tuple[str, ...]
-    censoring: CensoringModel
+    models: NuisanceModels
     asked: np.ndarray
 
 
@@ -53,8 +58,7 @@ def individual_effects(
     asked: np.ndarray,
     context: Context,
     *,
-    bases: tuple[str, ...] = ("ridge",),
-    censoring: CensoringModel = "kaplan-meier",
+    models: NuisanceModels = PLAIN,
     resamples: int = 100,
     confidence_level: float = 0.95,
     seed: int = 0,
@@ -73,7 +77,7 @@ def individual_effects(
     deviation = learned.deviations(asked)
     method = OWN.get(candidate.name, "normal, from the learner's own standard error")
     if deviation is None:
-        shared = _Shared(pieces.cohort, candidate, bases, censoring, asked)
+        shared = _Shared(pieces.cohort, candidate, models, asked)
         halves = [(task_seed(seed, f"half/{number // 2}"), number % 2) for number in range(resamples)]
         drawn = context.engine.map(
             _half, halves, shared, progress=context.progress, label="halves of the patients"
@@ -90,7 +94,8 @@ def _half(shared: _Shared, half: tuple[int, int]) -> np.ndarray:
     seed, side = half
     cut = split_folds(groups=shared.cohort.groups, strata=shared.cohort.arm, n_folds=2, seed=seed)
     pieces = pieces_of(
-        shared.cohort.take(np.flatnonzero(cut == side)), bases=shared.bases, censoring=shared.censoring,
-        folds=INNER_FOLDS, seed=seed, scores=shared.candidate.learner in NEED_SCORES,
+        shared.cohort.take(np.flatnonzero(cut == side)), bases=shared.models.bases,
+        propensity_base=shared.models.propensity, censoring=shared.models.censoring, folds=INNER_FOLDS, seed=seed,
+        scores=shared.candidate.learner in NEED_SCORES,
     )  # fmt: skip
     return fit_candidate(shared.candidate, pieces, seed).effects(shared.asked)

@@ -74,11 +74,23 @@ def candidates(cohort: EffectCohort, learner: str, base: str) -> list[Candidate]
 
 
 @dataclass(frozen=True)
+class NuisanceModels:
+    """The models behind the nuisances that learners start from: offered outcome models, propensities, censoring."""
+
+    bases: tuple[str, ...] = ("ridge",)
+    propensity: str = "ridge"
+    censoring: CensoringModel = "kaplan-meier"
+
+
+PLAIN = NuisanceModels()
+
+
+@dataclass(frozen=True)
 class _Shared:
     cohort: EffectCohort
     nuisances: Nuisances
     offered: tuple[Candidate, ...]
-    censoring: CensoringModel
+    models: NuisanceModels
     seed: int
 
 
@@ -88,7 +100,7 @@ def select(
     offered: Sequence[Candidate],
     context: Context,
     *,
-    censoring: CensoringModel = "kaplan-meier",
+    models: NuisanceModels = PLAIN,
     seed: int = 0,
     confidence_level: float = 0.95,
 ) -> Selected:
@@ -98,7 +110,7 @@ def select(
     The loss of a subject is w (y - m(x) - sum_a (1[arm = a] - e_a(x)) tau_a(x))^2 with m(x) the expected outcome over
     the arms, for two or more arms alike.
     """
-    shared = _Shared(cohort, nuisances, tuple(offered), censoring, seed)
+    shared = _Shared(cohort, nuisances, tuple(offered), models, seed)
     numbers = [int(number) for number in np.unique(nuisances.fold)]
     answers = context.engine.map(
         _unseen, numbers, shared, progress=context.progress, label="learners compared"
@@ -122,9 +134,9 @@ def _unseen(shared: _Shared, number: int) -> dict[str, np.ndarray]:
     fold = shared.nuisances.fold
     out = np.flatnonzero(fold == number)
     pieces = pieces_of(
-        shared.cohort.take(np.flatnonzero(fold != number)),
-        bases=tuple(dict.fromkeys(shared.nuisances.base)), censoring=shared.censoring,
-        folds=INNER_FOLDS, seed=task_seed(shared.seed, f"selection/{number}"),
+        shared.cohort.take(np.flatnonzero(fold != number)), bases=shared.models.bases,
+        propensity_base=shared.models.propensity, censoring=shared.models.censoring, folds=INNER_FOLDS,
+        seed=task_seed(shared.seed, f"selection/{number}"),
     )  # fmt: skip
     X = shared.cohort.X[out]
     return {one.name: fit_candidate(one, pieces, shared.seed).effects(X) for one in shared.offered}
@@ -137,21 +149,24 @@ def pieces_of(
     censoring: CensoringModel,
     folds: int,
     seed: int,
+    propensity_base: str = "ridge",
     scores: bool = True,
 ) -> Pieces:
     """What a learner needs of `cohort`; without `scores`, what those need that are not in NEED_SCORES."""
     weight = inverse_censoring_weights(cohort, cohort, censoring)
     if not scores:
         return Pieces(cohort, weight)
-    nuisances = fit_nuisances(cohort, bases=bases, censoring=censoring, folds=folds, seed=seed)
-    return Pieces(cohort, weight, nuisances, propensity_of(cohort, seed))
+    nuisances = fit_nuisances(
+        cohort, bases=bases, propensity_base=propensity_base, censoring=censoring, folds=folds, seed=seed
+    )
+    return Pieces(cohort, weight, nuisances, propensity_of(cohort, propensity_base, seed))
 
 
-def propensity_of(cohort: EffectCohort, seed: int) -> PropensityModel:
+def propensity_of(cohort: EffectCohort, base: str, seed: int) -> PropensityModel:
     """The propensities of subjects like those of `cohort`; the mean ones where they are known by design."""
     if cohort.assignment is not None:
         return PropensityModel(cohort.assignment.mean(axis=0))
-    return fit_propensity(cohort, seed=seed)
+    return fit_propensity(cohort, base=base, seed=seed)
 
 
 def fit_candidate(candidate: Candidate, pieces: Pieces, seed: int) -> Learned:
