@@ -39,18 +39,23 @@ class Workbench:
         if name.startswith("_"):
             raise AttributeError(name)
         domain = load_domain(self._domain)
-        known = [action.name for action in domain.actions]
+        known = {_identifier(action): action for action in domain.actions}
         if name not in known:
             raise AttributeError(str(unknown_name(f"{self._domain} action", name, known)))
-        function = _function(self._domain, domain.action(name))
+        function = _function(self._domain, known[name])
         setattr(self, name, function)
         return function
 
     def __dir__(self) -> list[str]:
-        return [action.name for action in load_domain(self._domain).actions]
+        return [_identifier(action) for action in load_domain(self._domain).actions]
 
     def __repr__(self) -> str:
         return f"<iatros {self._domain}: {load_domain(self._domain).question}>"
+
+
+def _identifier(action: Action) -> str:
+    """The action's name as Python can write it: train-dose is train_dose."""
+    return action.name.replace("-", "_")
 
 
 def workbench(domain: str) -> Workbench:
@@ -81,8 +86,8 @@ def _function(domain: str, action: Action) -> Callable[..., dict[str, Any]]:
             fields[name] = value
         return execute(domain, action.name, build(kind, fields), **means)
 
-    act.__name__ = action.name
-    act.__qualname__ = f"{domain}.{action.name}"
+    act.__name__ = _identifier(action)
+    act.__qualname__ = f"{domain}.{act.__name__}"
     act.__module__ = "iatros.app"
     act.__doc__ = _docstring(kind, action)
     act.__signature__ = _signature(kind, positional)  # type: ignore[attr-defined]

@@ -38,6 +38,7 @@ def show(finished: Finished, *, as_json: bool, told: Sequence[str] = ()) -> None
         model_table(result),
         site_table(result),
         funnel_table(result.get("funnel")),
+        estimate_table(result.get("estimates")),
         *bar_tables(result),
     ]
     if finished.table:
@@ -94,6 +95,16 @@ def funnel_table(funnel: Any) -> Table | None:
     for step in funnel:
         share = step.get("share")
         table.add_row(step["step"], f"{step['n']:,}", "" if share is None else f"{share:.1%}")
+    return table
+
+
+def estimate_table(estimates: Any) -> Table | None:
+    """The numbers that an estimation is about, each with its interval: a list of metrics with a name."""
+    if not isinstance(estimates, list) or not estimates:
+        return None
+    table = new_table("estimates", ["", " "])
+    for one in estimates:
+        table.add_row(printable(one["name"]), _metric(one))
     return table
 
 
