@@ -25,18 +25,24 @@ def solve(
     one with gaps by conjugate gradients, each step of which is two matrix products.
     """
     if known.all():
-        return _closed(row_kernel, column_kernel, values, ridge)
+        return Whole(row_kernel, column_kernel).solve(values, ridge)
     return _iterated(row_kernel, column_kernel, values * known, known, ridge)
 
 
-def _closed(
-    row_kernel: np.ndarray, column_kernel: np.ndarray, values: np.ndarray, ridge: float
-) -> np.ndarray:
-    of_rows, rows = np.linalg.eigh(row_kernel)
-    of_columns, columns = np.linalg.eigh(column_kernel)
-    products = np.outer(np.maximum(of_rows, 0.0), np.maximum(of_columns, 0.0))
-    answer: np.ndarray = rows @ ((rows.T @ values @ columns) / (products + ridge)) @ columns.T
-    return answer
+class Whole:
+    """Kernels decomposed once, so that a whole table can be regressed with several ridges."""
+
+    def __init__(self, row_kernel: np.ndarray, column_kernel: np.ndarray) -> None:
+        """Negative eigenvalues, of similarities that are no kernels, are taken as 0."""
+        of_rows, self.rows = np.linalg.eigh(row_kernel)
+        of_columns, self.columns = np.linalg.eigh(column_kernel)
+        self.products = np.outer(np.maximum(of_rows, 0.0), np.maximum(of_columns, 0.0))
+
+    def solve(self, values: np.ndarray, ridge: float) -> np.ndarray:
+        """The dual coefficients of the regression of `values` (rows, columns)."""
+        turned = (self.rows.T @ values @ self.columns) / (self.products + ridge)
+        answer: np.ndarray = self.rows @ turned @ self.columns.T
+        return answer
 
 
 def _iterated(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from iatros.learners.completion.factorisation import Factors, factorise
+from iatros.learners.completion.kernels import gaussian, mean_square
 from iatros.learners.completion.kronecker import solve
 
 SHRINK = 5.0
@@ -113,9 +114,9 @@ class Completion:
         row_profiles = _own(self.row_profiles, asked.rows, from_rows @ self.column_kernel)
         column_profiles = _own(self.column_profiles, asked.columns, (self.row_kernel @ from_columns).T)
         width = self.settings.profile_width
-        row_kernel = self._mixed(of_rows, _gaussian(row_profiles, self.row_profiles, width / self.row_width))
+        row_kernel = self._mixed(of_rows, gaussian(row_profiles, self.row_profiles, width / self.row_width))
         column_kernel = self._mixed(
-            of_columns, _gaussian(column_profiles, self.column_profiles, width / self.column_width)
+            of_columns, gaussian(column_profiles, self.column_profiles, width / self.column_width)
         )
         second = row_kernel @ self.second_dual @ column_kernel.T
         factors = _taken(self.factors.rows, asked.rows) @ _taken(self.factors.columns, asked.columns).T
@@ -163,10 +164,10 @@ def complete(
     of_columns = column_similarity**settings.column_power + eye * np.eye(values.shape[1])
     first_dual = solve(of_rows, of_columns, residual, known, settings.ridge)
     filled = np.where(known > 0, residual, of_rows @ first_dual @ of_columns)
-    row_width, column_width = _mean_square(filled), _mean_square(filled.T)
+    row_width, column_width = mean_square(filled), mean_square(filled.T)
     weight, width = settings.profile_weight, settings.profile_width
     second = [
-        (1.0 - weight) * kernel + weight * _gaussian(profiles, profiles, width / scale)
+        (1.0 - weight) * kernel + weight * gaussian(profiles, profiles, width / scale)
         for kernel, profiles, scale in (
             (of_rows, filled, row_width),
             (of_columns, filled.T, column_width),
@@ -206,14 +207,3 @@ def _taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def _own(profiles: np.ndarray, places: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.where((places >= 0)[:, None], profiles[np.maximum(places, 0)], predicted)
-
-
-def _mean_square(profiles: np.ndarray) -> float:
-    return max(float((profiles * profiles).sum(axis=1).mean()), 1e-12)
-
-
-def _gaussian(profiles: np.ndarray, others: np.ndarray, factor: float) -> np.ndarray:
-    square = (profiles**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)[None, :]
-    square -= 2.0 * profiles @ others.T
-    kernel: np.ndarray = np.exp(-factor * np.maximum(square, 0.0))
-    return kernel
