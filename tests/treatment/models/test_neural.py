@@ -12,7 +12,7 @@ from iatros.treatment.models.neural_inputs import fit_scale, fit_scaling, past_o
 from iatros.treatment.responses.estimator import load_predictor
 from iatros.treatment.responses.schema import Ask, Block, Features, Responses, Subjects, Treatments
 
-QUICK = {"units": 16, "factors": 6, "members": 2, "max_epochs": 25, "learning_rate": 1e-2, "batch_size": 256}
+QUICK = {"units": 16, "factors": 6, "n_members": 2, "max_epochs": 25, "learning_rate": 1e-2, "batch_size": 256}
 
 
 def made(n_subjects=90, n_treatments=14, outcome="continuous", share=0.5, seed=0):
@@ -67,7 +67,7 @@ def continuous():
 
 def test_without_layers_features_and_history_it_is_the_biased_factorisation():
     responses = without_features(made()[0])
-    predictor, _ = fitted(responses, layers=0, history=False, hidden_share=0.0, members=1)
+    predictor, _ = fitted(responses, layers=0, history=False, hidden_share=0.0, n_members=1)
     arrays = predictor.members[0].arrays()
     assert not [name for name in arrays if "layers" in name or "history" in name or "features" in name]
     p, q = arrays["subjects.vectors"].astype(float), arrays["treatments.vectors"].astype(float)
@@ -87,7 +87,7 @@ def test_without_layers_features_and_history_it_is_the_biased_factorisation():
 def test_the_factorisation_within_it_finds_the_factors():
     responses, truth = made(n_subjects=150, n_treatments=30)
     predictor, _ = fitted(
-        without_features(responses), layers=0, history=False, hidden_share=0.0, members=1, factors=2, max_epochs=100,
+        without_features(responses), layers=0, history=False, hidden_share=0.0, n_members=1, factors=2, max_epochs=100,
         regularisation=0.005,
     )  # fmt: skip
     every = Ask.every(*_everybody(responses))

@@ -59,7 +59,7 @@ class NeuralParams(ResponseParams):
     patience: int = Field(
         default=6, ge=1, le=1000, description="epochs without a better tuning loss before the end"
     )
-    members: int = Field(
+    n_members: int = Field(
         default=3, ge=1, le=50, description="towers trained from different seeds and averaged"
     )
     negatives: int = Field(
@@ -92,7 +92,7 @@ class Neural:
         )
         trained = [
             train_member(responses, scale, scalings, self.params, newness, seed * 1000 + k)
-            for k in range(self.params.members)
+            for k in range(self.params.n_members)
         ]
         with one_blas_thread():
             members = tuple(_member(one.weights, one.known, responses, scale, scalings) for one in trained)

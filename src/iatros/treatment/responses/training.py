@@ -21,6 +21,7 @@ from iatros.treatment.responses.evaluation import Judged, main_metric, observed_
 from iatros.treatment.responses.model_card import model_card
 from iatros.treatment.responses.names import key_of
 from iatros.treatment.responses.report import build
+from iatros.treatment.responses.schema import Outcome
 from iatros.treatment.responses.settings import BASELINE, Settings, make_estimator
 from iatros.treatment.responses.study import Study, data_document, open_study
 from iatros.treatment.responses.trust import calibration_of, learn_intervals, reached_coverage
@@ -45,9 +46,9 @@ BY_LOT = "treatments were assigned at random: still a prediction for a subject, 
 
 def train_responses(request: TrainRequest, context: Context) -> Produced:
     """Judge the models on pairs that they had not learned from, beside the means, and fit the best on everything."""
-    settings = settings_of(request)
     with context.progress.step("reading the responses"):
         study = open_study(request)
+    settings = settings_of(request, study.responses.outcome)
     for name, params in settings.judged.items():
         make_estimator(name, params, study.responses.outcome)
     for note in study.notes:
@@ -71,9 +72,10 @@ def train_responses(request: TrainRequest, context: Context) -> Produced:
     return _produced(plain(result), model)
 
 
-def settings_of(request: TrainRequest) -> Settings:
+def settings_of(request: TrainRequest, outcome: Outcome) -> Settings:
     """How a request wants its models trained and judged; unknown models and parameters raise here."""
-    names = [name for asked in request.model for name in (MODELS.names() if asked == "all" else (asked,))]
+    able = [one.name for one in MODELS if outcome in MODELS.load(one.name).outcomes]
+    names = [name for asked in request.model for name in (able if asked == "all" else (asked,))]
     params = check_overrides(tuple(dict.fromkeys(names)), request.param, MODELS)
     return Settings(
         candidates={name: given.model_dump() for name, given in params.items()},
