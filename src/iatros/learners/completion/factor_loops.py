@@ -227,7 +227,7 @@ def _total(
 
 @compiled
 def add_given(start: np.ndarray, column: np.ndarray, given: np.ndarray, believed: np.ndarray) -> None:
-    """Put into `believed` (rows, width) the sum of `given` (columns, width) over each row's cells / root of their count."""
+    """Put into `believed` (rows, width) `given` (columns, width) summed over each row's cells / root of their count."""
     width = given.shape[1]
     for u in range(len(start) - 1):
         believed[u] = 0.0

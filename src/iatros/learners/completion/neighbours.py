@@ -83,7 +83,7 @@ def deviations(wanted: Wanted, by_column: SparseTable, rule: Rule, *, most: int,
     asked, first = np.unique(wanted.target[order], return_index=True)
     start = np.append(first, len(order)).astype(np.int64)
     out = np.zeros(len(wanted.target))
-    chosen = _rows(wanted.targets, asked)
+    chosen = wanted.targets.take(asked)
     candidates = wanted.candidates
 
     def piece(low: int, high: int) -> None:
@@ -96,15 +96,6 @@ def deviations(wanted: Wanted, by_column: SparseTable, rule: Rule, *, most: int,
 
     chosen.in_pieces(piece)
     return out
-
-
-def _rows(table: SparseTable, rows: np.ndarray) -> SparseTable:
-    """The rows at `rows`."""
-    counts = table.counts()[rows]
-    start = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum(counts, out=start[1:])
-    cells = np.arange(start[-1]) + np.repeat(table.start[rows] - start[:-1], counts)
-    return SparseTable(start, table.column[cells], table.value[cells], table.n_columns)
 
 
 @compiled

@@ -66,6 +66,14 @@ class SparseTable:
         start, places, values = _turned(self.start, self.column, self.value, self.n_columns)
         return SparseTable(start, places, values, self.n_rows)
 
+    def take(self, rows: np.ndarray) -> SparseTable:
+        """The rows at `rows`, in that order."""
+        counts = self.counts()[rows]
+        start = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum(counts, out=start[1:])
+        cells = np.arange(start[-1]) + np.repeat(self.start[rows] - start[:-1], counts)
+        return SparseTable(start, self.column[cells], self.value[cells], self.n_columns)
+
     def rows(self) -> np.ndarray:
         """The row of each cell (cells,)."""
         return np.repeat(np.arange(self.n_rows), self.counts())
