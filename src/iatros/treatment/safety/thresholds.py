@@ -18,8 +18,9 @@ PREGNANCY_YEARS = (10.0, 60.0)
 
 _SIGNS = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
 _WRITTEN = re.compile(r"([^<>=]+?)\s*(<=|>=|<|>|=)\s*([^<>=]+)")
-_NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(.*)")
-_VALUE = re.compile(r"(<=|>=|<|>|=)?\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
+_NUMBER_AND_UNIT = r"([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)((?:\s+10[\^*eE]|\s*[^\d\s,.]).*)?"
+_NUMBER = re.compile(_NUMBER_AND_UNIT)
+_VALUE = re.compile(r"(<=|>=|<|>|=)?\s*" + _NUMBER_AND_UNIT, re.DOTALL)
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 EXPECTED = (
     "a limit is written NAME < NUMBER UNIT (or <=, >, >=), such as egfr < 30 mL/min/1.73m2 or age < 12 years, "
@@ -52,7 +53,7 @@ def read_measurement(text: str, unit: str | None = None) -> Measurement:
         raise ValueError("is not a number, such as 25, <15 or 25 mL/min")
     sign = (found[1] or "=")[0]
     bound: Bound = "<" if sign == "<" else ">" if sign == ">" else "="
-    return Measurement(float(found[2]), found[3].strip() or unit or "", bound)
+    return Measurement(float(found[2]), (found[3] or "").strip() or unit or "", bound)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Limit:
         factor = factor_between(measured.unit, self.unit, self.name)
         if factor is None:
             raise InputError(
-                f"{self.name} is given {_in(measured.unit)}, and the rule is {_in(self.unit)}: neither can be turned "
+                f"{self.name} is given {_told(measured.unit)}, and the rule is {_in(self.unit)}: neither can be turned "
                 "into the other",
                 hint=f"give {self.name} {_in(self.unit)}",
             )
@@ -93,6 +94,11 @@ class Limit:
 
 def _in(unit: str) -> str:
     return f"in {unit}" if unit else "without a unit"
+
+
+def _told(unit: str) -> str:
+    """As `_in`; what is no known unit came from a cell, and may be anything."""
+    return _in(unit) if not unit or parse_unit(unit) else "in a unit that is not known"
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ def read_threshold(text: str) -> Threshold:
     number = _NUMBER.fullmatch(rest)
     if number is None or relation == "=":
         raise ValueError(EXPECTED)
-    unit = number[2].strip()
+    unit = (number[2] or "").strip()
     if name == "age" and (parse_unit(unit) is None or factor_between(unit, "years") is None):
         raise ValueError("an age needs years, months, weeks or days, such as age < 12 years")
     return Limit(name, relation, float(number[1]), unit, text)  # type: ignore[arg-type]
