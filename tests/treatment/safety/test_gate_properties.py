@@ -99,7 +99,7 @@ patients = st.builds(
 policies = st.builds(
     Policy, hard_stop=severity, same_drug=st.sampled_from(["warn", "stop"]), together=st.booleans()
 )
-quick = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def tables_of(pairs):

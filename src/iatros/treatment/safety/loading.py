@@ -117,11 +117,13 @@ def _refuse_repeats(root: Any, name: str) -> None:
     for node in mappings:
         if node.id != "mapping":
             continue
-        keys = [key.value for key, _ in node.value]
+        seen = set()
         for key, _ in node.value:
-            if keys.count(key.value) > 1:
+            if key.value in seen:
                 where = f"{name}, line {key.start_mark.line + 1}"
                 raise RequestError(f"{key.value} is given twice", where=where, hint="give it once")
+            if isinstance(key.value, str):
+                seen.add(key.value)
 
 
 def _from_document(document: Mapping[Any, Any], source: str, folder: Path | None) -> Knowledge:
