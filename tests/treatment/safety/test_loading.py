@@ -120,7 +120,7 @@ def test_an_empty_knowledge_is_no_error_and_no_safety(tmp_path):
 @pytest.mark.parametrize(
     ("table", "rows", "said"),
     [
-        ("interactions", "drug_a,drug_b,severity\na,b,grave\n", "line 2, column severity: is not a sever.*'grave'.*minor"),
+        ("interactions", "drug_a,drug_b,severity\na,b,grave\n", "line 2, column severity: is not a.*'grave'.*minor"),
         ("interactions", "drug_a,drug_b,severity\na,b,major\na,,major\n", "line 3, column drug_b: the cell is empty"),
         ("interactions", "drug_a,drug_b\na,b\n", "no column 'severity'"),
         ("interactions", "drug_a,drug_b,Severity\na,b,major\n", "is it called 'Severity' here"),
