@@ -199,15 +199,15 @@ def _binned(judged: Judged) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
 
 def _slope(events: np.ndarray, cells: np.ndarray, logit: np.ndarray) -> np.ndarray:
     """The slope of a logistic regression of the events on the log-odds, (b,), by Newton's steps."""
-    a, s = np.zeros(len(events)), np.ones(len(events))
-    for _ in range(25):
+    mean = np.clip(events.sum(axis=1) / cells.sum(axis=1), 1e-9, 1 - 1e-9)
+    a, s = np.log(mean / (1 - mean)), np.zeros(len(events))
+    for _ in range(30):
         p = 1 / (1 + np.exp(-np.clip(a[:, None] + s[:, None] * logit, -30, 30)))
-        residual, weight = events - cells * p, cells * p * (1 - p) + 1e-12
+        residual, weight = events - cells * p, cells * p * (1 - p)
         g0, g1 = residual.sum(axis=1), residual @ logit
         h00, h01, h11 = weight.sum(axis=1), weight @ logit, weight @ logit**2
         det = h00 * h11 - h01**2
-        a = a + np.clip((h11 * g0 - h01 * g1) / det, -2, 2)
-        s = s + np.clip((h00 * g1 - h01 * g0) / det, -2, 2)
+        a, s = a + (h11 * g0 - h01 * g1) / det, s + (h00 * g1 - h01 * g0) / det
     return np.where(np.ptp(logit) > 0, s, NAN)
 
 

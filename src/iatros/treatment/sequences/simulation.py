@@ -91,7 +91,7 @@ def _simulate_one(
     chosen = rng.permutation(N_CONDITIONS)[: int(rng.integers(1, 3))]
     first = int(age >= 60)
     courses = [_Course(int(c), None, set()) for c in chosen]
-    day = 0.0
+    day = float(rng.integers(0, 2000))
     for visit in range(n_visits):
         asked: set[str] = set()
         given: set[str] = set()

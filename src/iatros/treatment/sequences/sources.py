@@ -79,14 +79,17 @@ class ReadHistories:
     source: str
 
 
-def read_histories(reference: Any, columns: Columns, *, visits: Any = None) -> ReadHistories:
+def read_histories(
+    reference: Any, columns: Columns, *, visits: Any = None, must_have_medications: bool = True
+) -> ReadHistories:
     """The visits of every subject, from a long table or from a mapping of kinds to tables.
 
     `visits` is a table of subject, visit and time, for tables that do not tell when a visit was; a line of a visit that
     it lacks is refused. A line without a subject, a visit, a kind or a code is refused, and told by its number. A code
     that stands twice in a visit counts once.
 
-    TableError or UnknownNameError where a column is not there, times or visits have no order, or nothing is left.
+    With `must_have_medications` it is an error that no line is a medication. TableError or UnknownNameError where a
+    column is not there, times or visits have no order, or nothing is left.
     """
     account = Account()
     tables = reference if isinstance(reference, Mapping) else {None: reference}
@@ -110,7 +113,7 @@ def read_histories(reference: Any, columns: Columns, *, visits: Any = None) -> R
     distinct = lines.unique(["subject", "visit", "kind", "code"], keep="first", maintain_order=True)
     account.n_merged = lines.height - distinct.height
     account.n_used = distinct.height
-    if columns.medication not in distinct["kind"]:
+    if must_have_medications and columns.medication not in distinct["kind"]:
         raise TableError(
             f"no line is of the kind {columns.medication!r}, which is to be predicted", where=source,
             hint=f"give medication, one of the kinds {', '.join(sorted(set(distinct['kind'])))}",
@@ -232,6 +235,8 @@ def _histories(lines: pl.DataFrame, medication: str) -> Histories:
         codes[kind] = Codes(
             tuple(str(name) for name in names), start.astype(np.int64), code.reshape(-1).astype(np.int64)
         )
+    none = Codes((), np.zeros(visits.height + 1, dtype=np.int64), np.empty(0, dtype=np.int64))
+    codes.setdefault(medication, none)
     return Histories(
         tuple(subjects["subject"].to_list()),
         np.append(subjects["at"].to_numpy(), visits.height).astype(np.int64),
