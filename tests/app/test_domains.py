@@ -42,6 +42,7 @@ class TestEveryAction:
             # and these about one patient without a table too, or about what a bundle holds
             "recommend": ["patients"],
             "check": ["patients"],
+            "dose": ["patients"],
             "similar": [],
         }
         inputs = others.get(action.name, usual)

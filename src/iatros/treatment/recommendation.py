@@ -10,10 +10,11 @@ from iatros.treatment.requests import RecommendRequest
 from iatros.treatment.responses.bundle import ResponseModel, model_of
 from iatros.treatment.responses.likeness import ResponseTable
 from iatros.treatment.responses.recommending import Ranked, candidates_of, listed, patients_of, rank
-from iatros.treatment.safety.actions import NO_PROMISE, knowledge_notes, named, open_gate, sentence
+from iatros.treatment.safety.actions import NO_PROMISE, knowledge_notes, named, open_gate
 from iatros.treatment.safety.gate import Gate, Verdict
 from iatros.treatment.safety.patient_table import patient_of, read_patients
 from iatros.treatment.safety.patients import Patient as SafetyPatient
+from iatros.treatment.safety.telling import said, stopped
 
 STOPPED_SHOWN = 100
 
@@ -24,6 +25,10 @@ def recommend(request: RecommendRequest, context: Context) -> Produced:
     The gate sees names of treatments and the patient, never a score. It judges every candidate before any is listed.
     """
     bundle = open_bundle(request.model)
+    if bundle.manifest.get("question") == "sequences":
+        from iatros.treatment.sequences.requested import recommend_sequences
+
+        return recommend_sequences(request, context)
     model = model_of(bundle)
     candidates = candidates_of(model, request.candidates)
     patients = patients_of(bundle, model, request)
@@ -38,14 +43,14 @@ def recommend(request: RecommendRequest, context: Context) -> Produced:
         allowed = _allowed(ranked, verdicts)
         found = listed(model, patient, allowed, table, request.top)
         for one in found:
-            one["safety"] = _said(verdicts[one["treatment"]])
-        stopped = [_stopped(verdict) for verdict in verdicts.values() if verdict.stopped]
+            one["safety"] = said(verdicts[one["treatment"]])
+        removed = [stopped(verdict) for verdict in verdicts.values() if verdict.stopped]
         answers.append(
             {
                 "subject": name,
                 "recommendations": found,
-                "n_stopped": len(stopped),
-                "stopped": stopped[:STOPPED_SHOWN],
+                "n_stopped": len(removed),
+                "stopped": removed[:STOPPED_SHOWN],
             }
         )
     notes = [f"every answer is {bundle.manifest['standing']}", *knowledge_notes(gate.knowledge), NO_PROMISE]
@@ -94,21 +99,6 @@ def _allowed(ranked: Ranked, verdicts: dict[str, Verdict]) -> Ranked:
     """What the gate lets through, in its order."""
     kept = [k for k, verdict in enumerate(verdicts.values()) if not verdict.stopped]
     return Ranked(ranked.places[kept], ranked.prediction[kept], ranked.low[kept], ranked.high[kept])
-
-
-def _said(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "status": verdict.status,
-        "because": [sentence(one) for one in verdict.findings],
-        "not_checked": [gap.reason for gap in verdict.gaps],
-    }
-
-
-def _stopped(verdict: Verdict) -> dict[str, Any]:
-    """A treatment that was removed, with every rule that stops it and where the rule stands."""
-    because = [one.document() for one in verdict.findings if one.stops]
-    because += [gap.document() for gap in verdict.gaps if gap.stops]
-    return {"treatment": verdict.candidate, "because": because, "said": _said(verdict)["because"]}
 
 
 def _rows(answers: list[dict[str, Any]], knowledge: str) -> dict[str, list[Any]]:

@@ -127,14 +127,27 @@ def _bounds(value: Any) -> Any:
 
 
 class EvaluateRequest(Request):
-    """How the model does on responses that were observed elsewhere or later."""
+    """How the model does on responses, doses or visits that were observed elsewhere or later."""
 
     model: ModelRef = Field(description="the bundle", json_schema_extra=POSITIONAL)
     table: TableRef = Field(
-        description="responses, one line each, with the columns that were learned from",
+        description="responses, patients with doses, or visits: with the columns that were learned from",
         json_schema_extra=POSITIONAL,
     )
-    subjects: TableRef | None = Field(None, description="a table that describes their subjects")
+    subjects: TableRef | None = Field(
+        None, description="a table that describes the subjects of responses or visits, one row each"
+    )
+    interactions: TableRef | None = Field(
+        None, description="of next medications: pairs of drugs that interact, with columns drug_a and drug_b"
+    )
+    subject: str | None = Field(
+        None, description="of doses: the patient column, so that intervals draw patients, not rows"
+    )
+    unit: str | None = Field(
+        None, description="of doses: their unit here, where it differs from the training"
+    )
+    unit_column: str | None = Field(None, description="of doses: the column with the unit of each line")
+    subgroup: Names = Field((), description="of doses: columns in which errors are compared")
     given: int = Field(
         0,
         ge=0,
@@ -166,7 +179,12 @@ class RecommendRequest(SafetyFields):
         json_schema_extra=POSITIONAL,
     )
     responses: TableRef | None = Field(
-        None, description="past responses of new patients, with the columns that were learned from"
+        None,
+        description="past responses of new patients, or their visits where next medications were learned, with the "
+        "columns that were learned from",
+    )
+    patient_subject: str | None = Field(
+        None, description="of next medications: the column of the table of patients that names the subject"
     )
     candidates: Names = Field((), description="treatments to choose among; all where not given")
     include_taken: bool = Field(False, description="also list treatments that the patient has a response to")
