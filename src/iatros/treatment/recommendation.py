@@ -6,6 +6,7 @@ from typing import Any
 
 from iatros.core.bundle import Bundle, open_bundle
 from iatros.core.context import Context, Produced
+from iatros.core.errors import RequestError
 from iatros.treatment.requests import RecommendRequest
 from iatros.treatment.responses.bundle import ResponseModel, model_of
 from iatros.treatment.responses.likeness import ResponseTable
@@ -82,12 +83,17 @@ def naming(bundle: Bundle) -> dict[str, Any]:
 
 
 def _safety_patients(request: RecommendRequest, gate: Gate, names: list[str]) -> list[SafetyPatient]:
-    """What the gate is told of each patient, in their order; of past responses alone it is told nothing."""
+    """What the gate is told of each patient, in their order: by a table of patients, or by fields of one."""
     if request.patients is not None:
         return list(read_patients(request.patients, request, gate.knowledge).patients)
-    if request.responses is not None:
-        return [SafetyPatient()] * len(names)
-    return [patient_of(request, gate.knowledge)]
+    if len(names) == 1:
+        return [patient_of(request, gate.knowledge)]
+    if told := request.told_of_one():
+        raise RequestError(
+            f"{told[0]} is about one patient, and the responses are of {len(names)}",
+            hint="give a table of patients",
+        )
+    return [SafetyPatient()] * len(names)
 
 
 def _verdicts(model: ResponseModel, gate: Gate, ranked: Ranked, patient: SafetyPatient) -> dict[str, Verdict]:
