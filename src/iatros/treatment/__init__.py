@@ -1,14 +1,14 @@
 """Treatment: which therapy, at which dose, for this patient, and is it safe with the rest?"""
 
 from iatros.core.domain import Action, Domain
-from iatros.treatment.models import MODELS
+from iatros.treatment.models import EVERY_MODEL
 
 DOMAIN = Domain(
     name="treatment",
     question="Which therapy, at which dose, for this patient, and is it safe with the rest?",
     record="one response of a subject to a treatment",
     sources=("csv", "parquet", "frame"),
-    models=MODELS,
+    models=EVERY_MODEL,
     actions=(
         Action(
             "train",

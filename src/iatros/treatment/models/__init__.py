@@ -21,3 +21,20 @@ MODELS.add("neural", f"{_HERE}.neural:Neural", "two towers: subjects and treatme
            extra=_EXTRA)  # fmt: skip
 MODELS.add("ensemble", f"{_HERE}.ensemble:Ensemble", "the weighted mean that predicts unseen folds best",
            extra=_EXTRA)  # fmt: skip
+
+
+class _Every(Registry):
+    """The models of all questions, for lists; each question trains from its own registry."""
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        self._discovered = True
+        from iatros.treatment.dosing.models import MODELS as OF_DOSES
+        from iatros.treatment.sequences.estimator import MODELS as OF_VISITS
+
+        for entry in (*MODELS, *OF_DOSES, *OF_VISITS):
+            self.add(entry.name, entry.target, entry.summary, extra=entry.extra)
+
+
+EVERY_MODEL = _Every("model", group="")
