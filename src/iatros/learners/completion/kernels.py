@@ -17,6 +17,13 @@ def gaussian(profiles: np.ndarray, others: np.ndarray, factor: float) -> np.ndar
     return kernel
 
 
+def cosine(profiles: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The cosine of the angle between the rows of `profiles` (q, k) and of `others` (n, k), 0 of a row of zeros."""
+    lengths = [np.maximum(np.linalg.norm(one, axis=1), 1e-12) for one in (profiles, others)]
+    kernel: np.ndarray = (profiles / lengths[0][:, None]) @ (others / lengths[1][:, None]).T
+    return kernel
+
+
 def mean_square(profiles: np.ndarray) -> float:
     """The mean squared length of the rows, above 0: the width of Gaussian interaction profiles."""
     return max(float((profiles * profiles).sum(axis=1).mean()), 1e-12)

@@ -14,28 +14,48 @@ from typing import Any
 import numpy as np
 
 from iatros.learners.completion.factorisation import factorise
-from iatros.learners.completion.kernels import gaussian, likes, mean_square, smoothed
+from iatros.learners.completion.kernels import cosine, gaussian, likes, mean_square, smoothed
 from iatros.learners.completion.kronecker import Whole, solve
 from iatros.learners.completion.table import SHRINK, offsets
+
+
+@dataclass(frozen=True)
+class Mix:
+    """The kernel of a side: these weights of features, profiles, and what a known one shares with itself alone.
+
+    `gaussian` compares profiles by their distance, `cosine` by their angle.
+    """
+
+    features: float = 0.0
+    gaussian: float = 0.0
+    cosine: float = 0.0
+    itself: float = 0.0
+
+    def of_profiles(self, profiles: np.ndarray, known: np.ndarray, width: float) -> np.ndarray:
+        """The part of the kernel that profiles (q, m) and those of the known (n, m) make, (q, n)."""
+        kernel = np.zeros((len(profiles), len(known)))
+        if self.gaussian > 0.0:
+            kernel += self.gaussian * gaussian(profiles, known, width / mean_square(known))
+        if self.cosine > 0.0:
+            kernel += self.cosine * cosine(profiles, known)
+        return kernel
 
 
 @dataclass(frozen=True)
 class Plan:
     """How a table is regressed.
 
-    `row_profiles` and `column_profiles` are the shares of profiles in the kernels, of width `width`; the identities
-    are added to the kernel of a known one with itself. Without `row_offsets` (`column_offsets`) the mean of a row
-    (column) stays in what is regressed: right where rows (columns) will be new. `whole` regresses the filled table,
-    else the measured cells alone. `exposures`: cells are 0 or 1, every one is known, and the share `smoothing` of what
-    is learned from is the smoothed table; else `n_factors` factors with `penalty` fill the gaps.
+    `rows` and `columns` say what their kernels are made of, `width` is that of Gaussian profiles. Without `row_offsets`
+    (`column_offsets`) the mean of a row (column) stays in what is regressed: right where rows (columns) will be new.
+    `whole` regresses the filled table, else the measured cells alone. `exposures`: cells are 0 or 1, every one is
+    known, and the share `smoothing` of what is learned from is the smoothed table; else `n_factors` factors with
+    `penalty` fill the gaps.
     """
 
-    ridge: float
-    row_profiles: float
-    column_profiles: float
+    rows: Mix
+    columns: Mix
+    ridge: float = 1.0
     width: float = 1.0
-    row_identity: float = 0.1
-    column_identity: float = 0.1
     row_offsets: bool = True
     column_offsets: bool = True
     whole: bool = False
@@ -43,6 +63,11 @@ class Plan:
     smoothing: float = 0.3
     n_factors: int = 30
     penalty: float = 25.0
+
+    @classmethod
+    def load(cls, document: dict[str, Any]) -> Plan:
+        """The plan of which `dataclasses.asdict` gave `document`."""
+        return cls(**{**document, "rows": Mix(**document["rows"]), "columns": Mix(**document["columns"])})
 
 
 @dataclass(frozen=True)
@@ -96,9 +121,7 @@ class Regressed:
         row_offsets, row_profiles, row_near = self._described(rows, self.row_offsets, self.profiles)
         if plan.exposures and rows.history is not None:
             row_profiles, row_near = _own_profiles(rows.history, row_profiles, row_near)
-        of_rows = self._mixed(
-            rows, row_profiles, row_near, self.profiles, plan.row_profiles, plan.row_identity
-        )
+        of_rows = self._kernel(rows, row_profiles, row_near, self.profiles, plan.rows)
         told = of_rows @ self.dual
         answer = row_offsets[:, None] + self._of_columns(columns, told)
         if rows.history is not None and not plan.exposures:
@@ -108,9 +131,9 @@ class Regressed:
         return self.mean + self.scale * answer
 
     def _of_columns(self, columns: Side, told: np.ndarray) -> np.ndarray:
-        plan, profiles = self.plan, self.profiles.T
+        profiles = self.profiles.T
         offset, own, near = self._described(columns, self.column_offsets, profiles)
-        kernel = self._mixed(columns, own, near, profiles, plan.column_profiles, plan.column_identity)
+        kernel = self._kernel(columns, own, near, profiles, self.plan.columns)
         answer: np.ndarray = offset[None, :] + told @ kernel.T
         return answer
 
@@ -124,24 +147,15 @@ class Regressed:
         found[own], of_likes[own], near[own] = profiles[side.places[own]], offset[side.places[own]], 1.0
         return of_likes, found, near
 
-    def _mixed(
-        self,
-        side: Side,
-        profiles: np.ndarray,
-        near: np.ndarray,
-        known: np.ndarray,
-        share: float,
-        identity: float,
+    def _kernel(
+        self, side: Side, profiles: np.ndarray, near: np.ndarray, known: np.ndarray, mix: Mix
     ) -> np.ndarray:
         """The kernel (q, n) of the asked with the known; profiles that likes gave count as far as these are near."""
-        kernel = np.zeros((len(side.places), len(known)))
-        if share < 1.0 and side.similarity is not None:
-            kernel += (1.0 - share) * side.similarity
-        if share > 0.0:
-            factor = self.plan.width / mean_square(known)
-            kernel += share * near[:, None] * gaussian(profiles, known, factor)
+        kernel = near[:, None] * mix.of_profiles(profiles, known, self.plan.width)
+        if mix.features > 0.0 and side.similarity is not None:
+            kernel += mix.features * side.similarity
         own = np.flatnonzero(side.places >= 0)
-        kernel[own, side.places[own]] += identity
+        kernel[own, side.places[own]] += mix.itself
         return kernel
 
     def _folded_in(self, history: History, columns: Side, said: np.ndarray) -> np.ndarray:
@@ -235,10 +249,8 @@ class Table:
     ) -> None:
         """`of_rows` (n, n) and `of_columns` (m, m) are kernels of features."""
         self.filled, self.plan = filled, plan
-        self.of_rows = _mixed(of_rows, filled.profiles, plan.row_profiles, plan.row_identity, plan.width)
-        self.of_columns = _mixed(
-            of_columns, filled.profiles.T, plan.column_profiles, plan.column_identity, plan.width
-        )
+        self.of_rows = _among(of_rows, filled.profiles, plan.rows, plan.width)
+        self.of_columns = _among(of_columns, filled.profiles.T, plan.columns, plan.width)
         self.decomposed = Whole(self.of_rows, self.of_columns) if filled.known.all() else None
 
     def regress(self, ridge: float) -> Regressed:
@@ -254,12 +266,6 @@ class Table:
         )  # fmt: skip
 
 
-def _mixed(
-    features: np.ndarray | None, profiles: np.ndarray, share: float, identity: float, width: float
-) -> np.ndarray:
-    kernel = identity * np.eye(len(profiles))
-    if share < 1.0 and features is not None:
-        kernel += (1.0 - share) * features
-    if share > 0.0:
-        kernel += share * gaussian(profiles, profiles, width / mean_square(profiles))
-    return kernel
+def _among(features: np.ndarray | None, profiles: np.ndarray, mix: Mix, width: float) -> np.ndarray:
+    kernel = mix.of_profiles(profiles, profiles, width) + mix.itself * np.eye(len(profiles))
+    return kernel if features is None else kernel + mix.features * features

@@ -18,6 +18,7 @@ from iatros.core.errors import FitError, LimitError
 from iatros.core.task import Target
 from iatros.learners.completion.regression import (
     History,
+    Mix,
     Plan,
     Regressed,
     Side,
@@ -119,27 +120,30 @@ class Kernel:
     def _plan(self, cells: Cells, outcome: Outcome, newness: Newness) -> Plan:
         params = self.params
         plan = Plan(
-            ridge=params.ridge or 1.0,
-            row_profiles=params.profile_weight if cells.subjects is not None else 1.0,
-            column_profiles=params.profile_weight if cells.treatments is not None else 1.0,
+            self._mix(cells.subjects),
+            self._mix(cells.treatments),
             width=params.profile_width,
             smoothing=params.smoothing,
             n_factors=params.n_factors,
             penalty=params.penalty,
         )
         if outcome == "implicit":
-            return replace(plan, exposures=True, row_identity=0.0, column_identity=0.0)
+            return replace(plan, exposures=True)
         if newness == "subjects":
-            return replace(plan, **_NEW_SIDE, row_offsets=False, row_identity=0.0 if cells.subjects else 1.0)
+            return replace(plan, rows=_of_new(cells.subjects), columns=_ALONE, row_offsets=False, whole=True)
         if newness == "treatments":
             return replace(
-                plan, **_NEW_SIDE, column_offsets=False, column_identity=0.0 if cells.treatments else 1.0
+                plan, rows=_ALONE, columns=_of_new(cells.treatments), column_offsets=False, whole=True
             )
         return replace(
             plan,
-            row_identity=plan.row_identity + _lacking(cells.subjects),
-            column_identity=plan.column_identity + _lacking(cells.treatments),
+            rows=replace(plan.rows, itself=_ITSELF + _lacking(cells.subjects)),
+            columns=replace(plan.columns, itself=_ITSELF + _lacking(cells.treatments)),
         )
+
+    def _mix(self, kernel: FeatureKernel | None) -> Mix:
+        profiles = 1.0 if kernel is None else self.params.profile_weight
+        return Mix(features=1.0 - profiles, gaussian=profiles)
 
     def _exposures(
         self, cells: Cells, plan: Plan, newness: Newness, notes: dict[str, Any], seed: int
@@ -181,14 +185,18 @@ class Kernel:
         at = np.nonzero(cells.known)
         hidden = Hidden((filled.mean + filled.scale * told)[at], cells.values[at])
         notes["left_out_mse"] = float(((hidden.prediction - hidden.y) ** 2).mean())
-        of_subjects, of_treatments = cells.kernels()
-        table = Table(filled, of_subjects if subjects else None, None if subjects else of_treatments, plan)
+        table = Table(filled, *cells.kernels(), plan)
         return table.regress(self.params.ridge or ridge), cells, hidden
 
 
-_NEW_SIDE: dict[str, Any] = {
-    "whole": True, "row_profiles": 0.0, "column_profiles": 0.0, "row_identity": 1.0, "column_identity": 1.0,
-}  # fmt: skip
+_ITSELF = 0.1
+_ALONE = Mix(itself=1.0)
+"""Each of a side on its own: what one responded like tells nothing of another."""
+
+
+def _of_new(kernel: FeatureKernel | None) -> Mix:
+    """The side that will be new has features, or nothing that can be told of it."""
+    return _ALONE if kernel is None else Mix(features=1.0)
 
 
 def _cells(responses: Responses) -> tuple[Cells, tuple[np.ndarray, np.ndarray]]:
@@ -304,7 +312,7 @@ class KernelPredictor:
     def load(cls, document: dict[str, Any], read: Read) -> KernelPredictor:
         """The predictor that `save` described."""
         arrays = unpack_arrays(read(_ARRAYS))
-        regressed = Regressed.load(Plan(**document["plan"]), _under("regressed/", arrays))
+        regressed = Regressed.load(Plan.load(document["plan"]), _under("regressed/", arrays))
         subjects, treatments = (
             None
             if document[side] is None
