@@ -128,7 +128,8 @@ def _result(
         "by_predicted_dose": bands_of(shown, judged.dose, judged.dose, settings),
         "by_needed_dose": bands_of(shown, judged.dose, shown.y, settings),
         "subgroups": by_group(shown, judged.dose, covered, settings),
-        "left_out": {column: _away(doses, parts, settings) for column, parts in away.items()},
+        "left_out": (left := {column: _away(doses, parts, settings) for column, parts in away.items()}),
+        **_sites(doses, away, left, columns.site, settings),
         "coverage": settings.coverage,
         "conformal": _conformal(shown, judged, covered, settings, developed),
         "curves": curves(shown.target, shown.y, judged.dose, shown.groups, settings.seed),
@@ -201,6 +202,23 @@ def _away(doses: Doses, parts: dict[str, Judged], settings: DoseSettings) -> dic
             }
         answer[level] = entry
     return answer
+
+
+def _sites(
+    doses: Doses,
+    away: dict[str, dict[str, Judged]],
+    left: dict[str, Any],
+    site: str | None,
+    settings: DoseSettings,
+) -> dict[str, Any]:
+    """Each site that was left out, and all their patients together; nothing where there are no sites."""
+    if site is None:
+        return {}
+    parts = list(away[site].values())
+    rows = np.concatenate([part.rows for part in parts])
+    dose = np.concatenate([part.dose for part in parts])
+    pooled = group_document(doses.take(rows), dose, np.arange(len(rows)), settings)
+    return {"sites": left[site], "pooled": pooled["metrics"]}
 
 
 def _conformal(

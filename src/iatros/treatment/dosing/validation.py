@@ -13,11 +13,12 @@ from iatros.core.context import Context
 from iatros.core.errors import RequestError, SplitError
 from iatros.core.splits import check_disjoint, folds, site_folds, strata_of, task_seed
 from iatros.treatment.dosing.development import develop
-from iatros.treatment.dosing.equations import needed
+from iatros.treatment.dosing.equations import UNIT, EquationParams, needed
 from iatros.treatment.dosing.models import EQUATIONS
 from iatros.treatment.dosing.scale import backward, forward
 from iatros.treatment.dosing.schema import Doses
 from iatros.treatment.dosing.settings import DoseSettings, make_estimator
+from iatros.treatment.dosing.units import factor
 
 MEDIAN = "median"
 """The median dose of the patients that were learned from, for everyone: what a fixed dose achieves."""
@@ -81,8 +82,14 @@ def leave_out(
 
 
 def known_equations(doses: Doses) -> tuple[str, ...]:
-    """The published equations whose columns are there, where the dose is one of warfarin in mass over time."""
-    found = []
+    """The published equations of warfarin that can be judged beside: where the columns are there and the unit fits.
+
+    VKORC1 must be among the columns even for the equation without genotypes: a table of another drug may well have age,
+    height, weight and ancestry.
+    """
+    found: list[str] = []
+    if factor(UNIT, doses.unit) is None or EquationParams().vkorc1 not in doses.features.schema.names:
+        return ()
     for name in EQUATIONS:
         estimator: Any = make_estimator(name, {})
         if not needed(estimator.equation, estimator.params, doses.features.schema.names):
