@@ -168,6 +168,18 @@ def test_rows_are_named_by_their_position():
         load_knowledge([{"table": "knowledge"}, {"table": "knowledge"}])
 
 
+def test_rows_lead_to_no_file(tmp_path):
+    secret = folder(tmp_path, {"interactions.csv": CSV}) / "interactions.csv"
+    for given in (
+        [{"table": "knowledge", "tables": {"interactions": str(secret)}}],
+        [{"table": "interactions", "drug_a": str(secret), "drug_b": "b", "severity": {"a": 1}}],
+    ):
+        with pytest.raises((UnknownNameError, TableError)):
+            load_knowledge(given)
+    scale = load_knowledge([{"table": "knowledge", "severities": ["low", "high"], "version": "5"}])
+    assert (scale.scale.names, scale.about.version, scale.empty) == (("low", "high"), "5", True)
+
+
 def test_a_drug_that_stands_in_no_table_of_names_is_listed_and_its_rule_holds(tmp_path):
     tables = {
         "interactions.csv": "drug_a,drug_b,severity\nwarfrin,amiodarone,major\nwarfarin,ATC:M01A,major\n",

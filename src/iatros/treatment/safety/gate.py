@@ -11,7 +11,7 @@ from iatros.treatment.safety.gaps import Gap, Gaps
 from iatros.treatment.safety.knowledge import Knowledge
 from iatros.treatment.safety.names import ATC_LENGTHS, condition_key
 from iatros.treatment.safety.patients import Patient
-from iatros.treatment.safety.rules import Contraindication, Duplicate, Kind, Rule, class_key
+from iatros.treatment.safety.rules import Contraindication, Duplicate, Interaction, Kind, Rule, class_key
 from iatros.treatment.safety.thresholds import Measurement
 from iatros.treatment.safety.vocabulary import Drug
 
@@ -140,6 +140,7 @@ class Gate:
         self._limit = knowledge.scale.rank(policy.hard_stop)
         self._drugs: dict[str, Drug] = {}
         self._gaps: dict[str, Gaps] = {}
+        self._partners: dict[str, dict[str, tuple[Interaction, ...]]] = {}
         self._last: tuple[tuple[str, ...], Sequence[tuple[int, int, Finding]]] = ((), ())
 
     def check(self, candidates: Sequence[str], patient: Patient) -> Checked:
@@ -170,11 +171,10 @@ class Gate:
 
     def between(self, drug: Drug, other: Drug) -> Iterator[Finding]:
         """What speaks against taking a drug with another."""
-        for key in sorted(drug.keys & self.knowledge.partners.keys()):
-            partners = self.knowledge.partners[key]
-            for partner in sorted(other.keys & partners.keys()):
-                for interaction in partners[partner]:
-                    yield self._finding(interaction, interaction.text, drug, other.written)
+        partners = self._partners_of(drug)
+        for key in sorted(other.keys & partners.keys()):
+            for interaction in partners[key]:
+                yield self._finding(interaction, interaction.text, drug, other.written)
         same = _same(drug, other)
         if same:
             stops = self.policy.same_drug == "stop"
@@ -191,6 +191,16 @@ class Gate:
         if text not in self._drugs:
             self._drugs[text] = self.knowledge.drug(text)
         return self._drugs[text]
+
+    def _partners_of(self, drug: Drug) -> dict[str, tuple[Interaction, ...]]:
+        """For each key that the drug interacts with, by which rules."""
+        if drug.written not in self._partners:
+            found: dict[str, tuple[Interaction, ...]] = {}
+            for key in sorted(drug.keys & self.knowledge.partners.keys()):
+                for other, rules in self.knowledge.partners[key].items():
+                    found[other] = (*found.get(other, ()), *rules)
+            self._partners[drug.written] = found
+        return self._partners[drug.written]
 
     def _gaps_of(self, drug: Drug) -> Gaps:
         if drug.written not in self._gaps:

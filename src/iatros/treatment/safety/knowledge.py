@@ -182,20 +182,16 @@ def build_knowledge(
     rules: dict[str, tuple[Any, ...]] = {
         table: tuple(getattr(reader, table)(row) for row in tables.get(table, ())) for table in RULES
     }
-    named = frozenset(name for name, _ in reader.parties)
     listed = vocabulary.listed
-    unlisted: dict[str, Unlisted] = {}
-    for name, one in reader.parties if listed else ():
-        if name not in listed:
-            unlisted.setdefault(name, one)
+    unlisted = [one for name, one in reader.named.items() if listed and name not in listed]
     content = {
         (table, *(folded(row[column]) for column in (*TABLES[table].needed, *TABLES[table].optional)))
         for table, rows in tables.items() if table not in RULES
         for row in rows
     }  # fmt: skip
     return Knowledge(
-        about=about, scale=scale, vocabulary=dataclasses.replace(vocabulary, known=listed | named), **rules,
-        names=tuple(sorted(content)), unlisted=tuple(unlisted.values()), notes=tuple(notes),
+        about=about, scale=scale, vocabulary=dataclasses.replace(vocabulary, known=listed.union(reader.named)), **rules,
+        names=tuple(sorted(content)), unlisted=tuple(unlisted), notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -204,7 +200,9 @@ class _Reader:
 
     def __init__(self, vocabulary: Vocabulary, scale: Scale, source: str) -> None:
         self._vocabulary, self._scale, self._source = vocabulary, scale, source
-        self.parties: list[tuple[str, Unlisted]] = []
+        self._parties: dict[str, Party] = {}
+        self.named: dict[str, Unlisted] = {}
+        """Each drug that a rule names, by its key, with the place of the first such rule."""
 
     def interactions(self, row: Row) -> Interaction:
         one, other = (self._party(row, column) for column in ("drug_a", "drug_b"))
@@ -263,10 +261,13 @@ class _Reader:
         return Duplicate(**self._common(row), code=code, level=int(level))
 
     def _party(self, row: Row, column: str) -> Party:
-        party = self._vocabulary.party(row[column], row, column)
-        if not party.is_class:
-            self.parties.append((party.key, Unlisted(party.written, row.where)))
-        return party
+        text = row[column]
+        if text not in self._parties:
+            party = self._vocabulary.party(text, row, column)
+            self._parties[text] = party
+            if not party.is_class:
+                self.named.setdefault(party.key, Unlisted(party.written, row.where))
+        return self._parties[text]
 
     def _common(self, row: Row) -> dict[str, Any]:
         severity = folded(row["severity"])

@@ -219,6 +219,10 @@ def _from_rows(rows: list[Any]) -> Knowledge:
         cells = [{name: value for name, value in row.items() if name in there} for row in cells]
         tables[table] = place_rows(read_rows(table, cells), positions, "knowledge")
     document = {name: value for at in said for name, value in rows[at].items() if name != "table" and value}
+    for name in document:
+        # Rows come over HTTP, where nothing may name a file.
+        if name not in (*_ABOUT, "severities"):
+            raise unknown_name("field of a knowledge", str(name), (*_ABOUT, "severities"), where="knowledge")
     head = _from_document(document, "knowledge", None)
     return _built(tables, head.about, head.scale, [])
 
