@@ -204,7 +204,7 @@ def test_every_imported_package_is_declared() -> None:
         *project["dependencies"],
         *(
             one
-            for extra in ("imaging", "risk", "molecules", "serve")
+            for extra in ("imaging", "risk", "molecules", "treatment", "serve")
             for one in project["optional-dependencies"][extra]
         ),
     ]
