@@ -45,7 +45,7 @@ def simulated():
 def trained(simulated, tmp_path_factory):
     """What training gave, and the folder of its bundle."""
     settings = SequenceSettings(
-        "gru", {"members": 2, "max_epochs": 50, "learning_rate": 6e-3}, n_bootstrap=100
+        "gru", {"members": 2, "max_epochs": 40, "learning_rate": 6e-3}, n_bootstrap=100
     )
     produced = train_sequences(
         settings, simulated.rows, COLUMNS, Context(), covariates=simulated.subjects,

@@ -110,7 +110,7 @@ def test_a_logistic_regression_by_scikit_learn(small):
     from iatros.treatment.sequences.models.logistic import _features, _matrix
 
     _, encoded, sides, learning = small
-    fitted, notes = make_estimator("logistic", {"regularisation": 2.0, "max_iterations": 2000}).fit(
+    fitted, notes = make_estimator("logistic", {"regularisation": 2.0, "max_iterations": 400}).fit(
         learning, seed=0
     )
     bags, dense = _features(encoded)

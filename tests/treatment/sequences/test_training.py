@@ -122,7 +122,7 @@ def test_recommendations_are_ranked_and_say_why(trained):
         for kind, v, code in lines
     ]
     ages = [{"subject_id": "new", "age_years": 45}]
-    result = recommend_next(trained[1], rows, Context(), covariates=ages, top=3).result
+    result = recommend_next(trained[1], rows, Context(), covariates=ages, top=3, reasons=4).result
     (answer,) = result["recommendations"]
     assert (answer["visit"], answer["n_visits_before"], answer["nothing_known_of_the_visit"]) == (
         "1",
@@ -136,6 +136,8 @@ def test_recommendations_are_ranked_and_say_why(trained):
     assert first["in_set"]
     assert first["spread"] >= 0
     assert any(reason.startswith("diagnosis failed-2 (visit 1): +") for reason in first["reasons"])
+    (kept,) = [one for one in answer["medications"] if one["medication"] == line_name(2, 0)]
+    assert any(reason.startswith("diagnosis failed-2 (visit 1): -") for reason in kept["reasons"])
     probabilities = [one["probability"] for one in answer["medications"]]
     assert probabilities == sorted(probabilities, reverse=True)
     rows[-1]["code"] = "controlled-2"
@@ -165,7 +167,7 @@ def test_codes_and_kinds_that_were_never_seen_are_answered_for(trained):
     assert result["recommendations"][0]["medications"][0]["reasons"][0].startswith(
         "diagnosis that is not known"
     )
-    assert any("does not know such codes: allergy" in note for note in result["notes"])
+    assert any("not looked at: allergy" in note for note in result["notes"])
 
 
 def test_a_bundle_is_judged_on_other_subjects(trained):
