@@ -223,11 +223,11 @@ def test_the_fields_are_those_of_any_request_behind_the_gate(example):
 def test_every_field_changes_the_answer(example):
     told = {
         "knowledge": example,
-        "candidates": "warfarin; omeprazole; metformin",
-        "current": "clopidogrel; Coumadin; x",
+        "candidates": "warfarin; lisinopril; metformin",
+        "current": "spironolactone; Coumadin; x",
     }
     plain = statuses(asked(**told))
-    assert plain == [("warfarin", "warning"), ("omeprazole", "warning"), ("metformin", "unchecked")]
+    assert plain == [("warfarin", "warning"), ("lisinopril", "warning"), ("metformin", "unchecked")]
     for change in (
         {"hard_stop": "moderate"}, {"unknown": "stop"}, {"missing": "stop"}, {"same_drug": "stop"},
         {"current": "amiodarone"}, {"conditions": "metabolic acidosis"}, {"allergies": "warfarin"}, {"together": True,
