@@ -8,6 +8,7 @@ import pytest
 
 from iatros.core.context import Context
 from iatros.core.errors import RequestError, UnknownNameError
+from iatros.engines.processes import ProcessEngine
 from iatros.treatment.dosing.development import develop, weigh
 from iatros.treatment.dosing.scale import backward, forward
 from iatros.treatment.dosing.schema import Columns
@@ -95,3 +96,17 @@ def test_wrong_settings_are_refused() -> None:
     ):
         with pytest.raises(RequestError, match=said):
             DoseSettings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_bytes_of_one(patients: pl.DataFrame) -> None:
+    doses = read_doses(patients.head(120), Columns("dose")).doses
+    settings = DoseSettings(models={"linear": {}, "boosting": {"n_estimators": 30}}, inner_folds=2)
+    sample = doses.features.frame.head(5)
+    alone = develop(doses, settings, Context(), "same").model.save(sample)
+    engine = ProcessEngine(workers=2)
+    try:
+        shared = develop(doses, settings, Context(engine=engine), "same").model.save(sample)
+    finally:
+        engine.close()
+    assert alone == shared

@@ -140,7 +140,7 @@ def _result(
         "data": account.document(),
         "schema": developed.model.schema.model_dump(mode="json"),
         "other_columns": list(account.other_columns),
-        "notes": list(account.notes),
+        "notes": [*account.notes, *_stored(developed)],
         "request": {**request, "confidence_level": settings.confidence_level},
         "versions": versions(_LIBRARIES),
         "parent": None,
@@ -252,6 +252,18 @@ def _sample_size(doses: Doses, metrics: dict[str, Any]) -> dict[str, Any] | None
         len(np.unique(doses.groups)), n_parameters,
         r2=min(max(r2, 0.01), 0.99), mean=float(doses.y.mean()), sd=float(doses.y.std()),
     )  # fmt: skip
+
+
+def _stored(developed: Developed) -> list[str]:
+    """Say where the bundle holds records of patients: a kernel machine is made of its support vectors."""
+    n = sum(
+        notes.get("n_training_rows_stored", 0)
+        for name, notes in developed.notes.items()
+        if developed.weights[name] > 0
+    )
+    if not n:
+        return []
+    return [f"the bundle holds {n} encoded training records (support vectors): treat it as patient data"]
 
 
 def _seen(doses: Doses) -> dict[str, Any]:

@@ -10,11 +10,9 @@ from iatros.core.report_sections import findings as of_core
 from iatros.core.report_sections.reading import Result
 from iatros.core.report_sections.words import metric_words
 
-_TIMES = {"within_20_percent": 100.0}
+_TIMES = {"within_20_percent": 100.0, "coverage": 100.0}
 _WORSE = 1.25
 """A group whose mean absolute error is larger than that of all by this factor is named."""
-_BELOW = 0.03
-"""A group whose coverage lies below what was promised by more than this is named."""
 
 
 def estimate(name: str, metric: Mapping[str, Any] | None) -> Estimate:
@@ -79,9 +77,9 @@ def _groups(result: Mapping[str, Any]) -> Finding | None:
 def _coverage_of_groups(result: Mapping[str, Any]) -> Finding | None:
     promised = result["coverage"]
     low = [
-        f"{column} {level} {100 * part['coverage']['value']:.1f} %"
+        f"{column} {level} {estimate('coverage', part['coverage'])}"
         for column, level, part in levels_of(result)
-        if part["coverage"]["value"] < promised - _BELOW
+        if part["coverage"]["high"] < promised
     ]
     if not low:
         return None

@@ -174,7 +174,7 @@ def _group_row(name: str, part: Mapping[str, Any], *, coverage: bool = False) ->
     cells: list[Cell] = [name, f"{part['n']:,}"]
     cells += [estimate(metric, part["metrics"].get(metric)) for metric in SHOWN[:2]]
     if coverage:
-        cells.append(estimate("within_20_percent", part["coverage"]))
+        cells.append(estimate("coverage", part["coverage"]))
     return Row(tuple(cells))
 
 
