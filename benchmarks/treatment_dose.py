@@ -18,7 +18,6 @@ from benchmarks import data
 from benchmarks.results import Line
 from iatros.core.context import Context
 from iatros.core.intervals import Metric
-from iatros.core.splits import task_seed
 from iatros.treatment.dosing.development import Developed, develop
 from iatros.treatment.dosing.evaluation import bands_of, judge_doses
 from iatros.treatment.dosing.iwpc import DOSE, read_iwpc
@@ -143,7 +142,7 @@ def warfarin(n_splits: int = N_SPLITS, kept: Path | None = None) -> dict[str, An
         done["without"] = ancestries(doses)
         if kept is not None:
             kept.write_text(json.dumps(done))
-    return {"n": len(doses), "seed": task_seed(0, "splits"), "without": done["without"], **summary(splits)}
+    return {"n": len(doses), "without": done["without"], **summary(splits)}
 
 
 def summary(splits: list[dict[str, Any]]) -> dict[str, Any]:
@@ -180,19 +179,18 @@ def equation_lines(_: Path) -> tuple[list[Line], dict[str, Any]]:
     lines = []
     said = f"IWPC, {found['all']['n']:,} patients"
     for name, mae, share in (("iwpc-pharmacogenetic", 8.57, 0.466), ("iwpc-clinical", 10.21, 0.396)):
-        one = found["all"][name]
-        value, within = one["mae"], one["within_20_percent"]
-        lines.append(
-            Line(f"mean absolute error, {name}", said, f"at most {mae} mg/week", _shown(value, 2),
-                 value["value"] <= mae,
-                 _COMMAND, f"known height and weight ({found['measured']['n']:,}): "
-                 f"{_shown(found['measured'][name]['mae'], 2)}")
-        )  # fmt: skip
-        lines.append(
-            Line(f"within 20 %, {name}", said, f"{100 * share:.1f} %, to 1.5 points", _shown(within, 1, 100.0),
-                 abs(within["value"] - share) <= 0.015, _COMMAND,
-                 f"known height and weight: {_shown(found['measured'][name]['within_20_percent'], 1, 100.0)}")
-        )  # fmt: skip
+        one, measured = found["all"][name], found["measured"][name]
+        for what, metric, asked, times, digits, unit in (
+            ("mean absolute error", "mae", mae, 1.0, 2, "mg/week"),
+            ("within 20 %", "within_20_percent", share, 100.0, 1, "%"),
+        ):
+            value = one[metric]
+            lines.append(
+                Line(f"{what}, {name}", said, f"{times * asked:g} {unit}, inside the interval",
+                     _shown(value, digits, times), value["low"] <= asked <= value["high"], _COMMAND,
+                     f"height and weight known (n {found['measured']['n']:,}): "
+                     f"{_shown(measured[metric], digits, times)}")
+            )  # fmt: skip
     bands = found["all"]["iwpc-pharmacogenetic"]["by_needed_dose"]
     values = {name: bands[name]["metrics"]["within_20_percent"]["value"] for name in _PAPER}
     lines.append(
