@@ -2,7 +2,7 @@ import inspect
 from dataclasses import replace
 
 import pytest
-from knowing import WARFARIN, knowing
+from tests.treatment.safety.knowing import WARFARIN, knowing
 
 from iatros.core.errors import InputError, RequestError
 from iatros.treatment.safety.gate import Gate, Policy, check

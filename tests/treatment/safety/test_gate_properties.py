@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from knowing import knowing
+from tests.treatment.safety.knowing import knowing
 
 from iatros.core.errors import IatrosError
 from iatros.treatment.safety.gate import Policy, check
