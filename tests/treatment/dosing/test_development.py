@@ -9,10 +9,12 @@ import pytest
 from iatros.core.context import Context
 from iatros.core.errors import RequestError, UnknownNameError
 from iatros.engines.processes import ProcessEngine
+from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.treatment.dosing.development import develop, weigh
+from iatros.treatment.dosing.models import MODELS
 from iatros.treatment.dosing.scale import backward, forward
 from iatros.treatment.dosing.schema import Columns
-from iatros.treatment.dosing.settings import DoseSettings, candidates_of, make_estimator
+from iatros.treatment.dosing.settings import DoseSettings, make_estimator
 from iatros.treatment.dosing.sources import read_doses
 
 LINEAR = {"linear": {}}
@@ -69,14 +71,15 @@ def test_scale_and_candidates_change_the_answer(patients: pl.DataFrame) -> None:
     assert np.abs(answers[0] - answers[2]).max() > 0.5
 
 
-def test_candidates_are_named_and_set() -> None:
-    assert candidates_of(("linear", "boosting")) == {"linear": {}, "boosting": {}}
-    assert set(candidates_of(("all",))) == {"linear", "boosting", "svm", "forest", "mlp"}
-    assert candidates_of(("linear",), ("linear.C=0.5",)) == {"linear": {"C": 0.5}}
+def test_candidates_are_named_and_set_as_anywhere() -> None:
+    names = ("linear", "boosting", "iwpc-clinical")
+    given = check_overrides(names, ("linear.C=0.5", "iwpc-clinical.ancestry=origin"), MODELS)
+    set_by_hand = {name: one.model_dump(exclude_unset=True) for name, one in given.items()}
+    assert set_by_hand == {"linear": {"C": 0.5}, "boosting": {}, "iwpc-clinical": {"ancestry": "origin"}}
+    assert make_estimator("linear", set_by_hand["linear"]).params.C == 0.5  # type: ignore[attr-defined]
+    assert make_estimator("boosting", {}).params.num_leaves == 8  # type: ignore[attr-defined]
     with pytest.raises(UnknownNameError, match="did you mean linear"):
-        candidates_of(("liner",))
-    with pytest.raises(RequestError, match="not trained"):
-        candidates_of(("linear",), ("svm.C=1",))
+        make_estimator("liner", {})
     with pytest.raises(RequestError, match="C"):
         make_estimator("linear", {"C": -1})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
@@ -10,7 +9,6 @@ from pydantic import BaseModel, ValidationError
 
 from iatros.core.errors import RequestError
 from iatros.core.request import Request, request_error
-from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.learners.tabular.estimators.pipeline import Estimator
 from iatros.treatment.dosing.models import EQUATIONS, MODELS
 from iatros.treatment.dosing.scale import Scale, check_scale
@@ -75,18 +73,6 @@ class DoseSettings:
         """What the model is called."""
         names = list(self.models)
         return names[0] if len(names) == 1 else f"{self.combine} of {', '.join(names)}"
-
-
-def candidates_of(names: Sequence[str], overrides: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """The candidates `names`, for `DoseSettings.models`, with what `overrides` such as `boosting.n_bags=3` set.
-
-    `all` stands for every model that learns. UnknownNameError or RequestError for what is not known.
-    """
-    learned = [name for name in MODELS.names() if name not in EQUATIONS]
-    wanted = [known for name in names for known in (learned if name == "all" else (MODELS.entry(name).name,))]
-    unique = tuple(dict.fromkeys(wanted))
-    params = check_overrides(unique, overrides, MODELS)
-    return {name: given.model_dump(exclude_unset=True) for name, given in params.items()}
 
 
 def make_estimator(name: str, params: dict[str, Any]) -> Estimator:
