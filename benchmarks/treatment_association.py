@@ -18,9 +18,8 @@ import numpy as np
 
 from benchmarks import data
 from benchmarks.results import Line
-from iatros.core.intervals import midranks
 from iatros.treatment.models import MODELS
-from iatros.treatment.models.kernel_planning import average_precision
+from iatros.treatment.models.kernel_exposures import auroc, average_precision
 from iatros.treatment.responses.estimator import Newness
 from iatros.treatment.responses.schema import Ask, Block, Features, Responses, Subjects, Treatments
 
@@ -75,7 +74,7 @@ def judge(name: str, split: str, model: str = "kernel") -> dict[str, Any]:
         free = ~linked if split == "pairs" else ~linked & (dealt == fold)[:, None]
         events, others = told[responses.subject[hidden], responses.treatment[hidden]], told[free]
         folds.append(
-            {"auroc": _auroc(events, others), "auprc": average_precision(events, others),
+            {"auroc": auroc(events, others), "auprc": average_precision(events, others),
              "prevalence": len(events) / (len(events) + len(others)), "ridge": notes.get("ridge")}
         )  # fmt: skip
     document: dict[str, Any] = {
@@ -94,20 +93,15 @@ def _all(s: int, responses: Responses) -> Subjects:
     return Subjects(np.arange(s), np.zeros(s + 1, dtype=np.int64), none, np.empty(0), responses.of_subjects)
 
 
-def _auroc(events: np.ndarray, others: np.ndarray) -> float:
-    ranks = midranks(np.concatenate([events, others]))[: len(events)]
-    return float((ranks.sum() - len(events) * (len(events) + 1) / 2) / (len(events) * len(others)))
-
-
 def lines(folder: Path) -> tuple[list[Line], dict[str, Any]]:
     """Both datasets, links and diseases hidden, beside what was asked and published."""
     found, detail = [], {}
-    for (name, split), (auroc, auprc) in ASKED.items():
+    for (name, split), limits in ASKED.items():
         told = detail[f"{name}, {split}"] = judge(name, split)
         data_said = f"{name.capitalize()}, ten folds over {'known links' if split == 'pairs' else 'diseases'}"
         said = f"{data_said}, prevalence {told['prevalence']['mean']:.2%}"
         command = f"python -m benchmarks.treatment_association {name} {split}"
-        for key, limit in (("auroc", auroc), ("auprc", auprc)):
+        for key, limit in zip(("auroc", "auprc"), limits, strict=True):
             value = told[key]
             published = f"published (AUROC / AUPR): {PUBLISHED[name, split]}" if key == "auroc" else ""
             found.append(

@@ -24,18 +24,22 @@ from iatros.learners.completion.regression import (
     Side,
     Table,
     fill,
-    smooth,
 )
 from iatros.learners.tabular.scorers import Read, Saved, sigmoid
 from iatros.learners.threads import one_blas_thread
+from iatros.treatment.models.kernel_exposures import (
+    RIDGES_OF_EXPOSURES,
+    Both,
+    choose_ridge_of_exposures,
+)
 from iatros.treatment.models.kernel_features import FeatureKernel
 from iatros.treatment.models.kernel_planning import (
+    PENALTIES,
     RIDGES,
-    RIDGES_OF_EXPOSURES,
     Cells,
     Hidden,
+    choose_penalty,
     choose_ridge,
-    choose_ridge_of_exposures,
     weigh_features,
 )
 from iatros.treatment.responses.estimator import Newness, ResponseParams
@@ -49,12 +53,17 @@ _BLOCK = 4_000_000  # cells answered at once
 _LEAST_TO_WEIGH = 20
 
 
+Weighted = tuple[tuple[float, Regressed], ...]
+"""Regressions whose answers are added, each with its weight."""
+Fitted = tuple[Weighted, Cells, Hidden | None]
+
+
 class KernelParams(ResponseParams):
     """Parameters of the kernels and of the regression."""
 
     ridge: float | None = Field(
         default=None, gt=0, le=1e4,
-        description="penalty on the size of the regression; none: chosen on hidden responses",
+        description="penalty on the size of the regression; none: chosen on what is hidden",
     )  # fmt: skip
     profile_weight: float = Field(
         default=0.75, ge=0, le=1,
@@ -70,9 +79,10 @@ class KernelParams(ResponseParams):
     n_factors: int = Field(
         default=30, ge=1, le=500, description="factors by which gaps are filled before profiles are compared"
     )
-    penalty: float = Field(
-        default=25.0, gt=0, le=1e4, description="penalty on the squared factors, and on those of new subjects"
-    )
+    penalty: float | None = Field(
+        default=None, gt=0, le=1e4,
+        description="penalty on the squared factors, and on those of new subjects; none: chosen on what is hidden",
+    )  # fmt: skip
 
 
 class Kernel:
@@ -96,6 +106,8 @@ class Kernel:
         with one_blas_thread():
             cells, places = _cells(responses)
             plan = self._plan(cells, responses.outcome, newness)
+            if self.params.penalty is None and responses.outcome != "implicit":
+                plan = replace(plan, penalty=choose_penalty(cells, plan, seed=seed))
             notes: dict[str, Any] = {
                 "n_subjects": cells.values.shape[0],
                 "n_treatments": cells.values.shape[1],
@@ -107,15 +119,16 @@ class Kernel:
                 fitted = self._new_side(cells, plan, newness, notes, seed)
             else:
                 fitted = self._pairs(cells, plan, responses.outcome, notes, seed)
-        regressed, cells, hidden = fitted
+        weighted, cells, hidden = fitted
         calibrator = _calibrator(hidden) if responses.outcome == "binary" and hidden is not None else None
-        notes["ridge"] = regressed.plan.ridge
+        notes["ridge"] = weighted[0][1].plan.ridge
+        notes["penalty"] = None if responses.outcome == "implicit" else plan.penalty
         notes["features"] = {
             side: {f"{part.block.name}, {part.form}": round(part.weight, 4) for part in kernel.parts}
             for side, kernel in (("subjects", cells.subjects), ("treatments", cells.treatments))
             if kernel is not None
         }
-        return KernelPredictor(regressed, cells.subjects, cells.treatments, *places, calibrator), notes
+        return KernelPredictor(weighted, cells.subjects, cells.treatments, *places, calibrator), notes
 
     def _plan(self, cells: Cells, outcome: Outcome, newness: Newness) -> Plan:
         params = self.params
@@ -125,7 +138,7 @@ class Kernel:
             width=params.profile_width,
             smoothing=params.smoothing,
             n_factors=params.n_factors,
-            penalty=params.penalty,
+            penalty=params.penalty or PENALTIES[-1],
         )
         if outcome == "implicit":
             return replace(plan, exposures=True)
@@ -147,18 +160,15 @@ class Kernel:
 
     def _exposures(
         self, cells: Cells, plan: Plan, newness: Newness, notes: dict[str, Any], seed: int
-    ) -> tuple[Regressed, Cells, Hidden | None]:
+    ) -> Fitted:
         ridge = self.params.ridge
         if ridge is None:
-            ridge, notes["hidden_precision"] = choose_ridge_of_exposures(
+            ridge, notes["hidden_ranking"] = choose_ridge_of_exposures(
                 cells, plan, RIDGES_OF_EXPOSURES, newness, seed=seed
             )
-        kernels = cells.kernels()
-        return Table(smooth(cells.values, *kernels, plan), *kernels, plan).regress(ridge), cells, None
+        return Both.of(cells.values, *cells.kernels(), plan).regress(ridge), cells, None
 
-    def _pairs(
-        self, cells: Cells, plan: Plan, outcome: Outcome, notes: dict[str, Any], seed: int
-    ) -> tuple[Regressed, Cells, Hidden | None]:
+    def _pairs(self, cells: Cells, plan: Plan, outcome: Outcome, notes: dict[str, Any], seed: int) -> Fitted:
         ridges = RIDGES if self.params.ridge is None else (self.params.ridge,)
         ridge, hidden = ridges[0], None
         if len(ridges) > 1 or outcome == "binary":
@@ -166,11 +176,11 @@ class Kernel:
                 cells, plan, ridges, by_value=outcome == "binary", seed=seed
             )
         filled = fill(cells.values, cells.known, plan, seed=seed)
-        return Table(filled, *cells.kernels(), plan).regress(ridge), cells, hidden
+        return ((1.0, Table(filled, *cells.kernels(), plan).regress(ridge)),), cells, hidden
 
     def _new_side(
         self, cells: Cells, plan: Plan, newness: Newness, notes: dict[str, Any], seed: int
-    ) -> tuple[Regressed, Cells, Hidden | None]:
+    ) -> Fitted:
         """Features of the side that will be new, each of the other side's on its own."""
         filled = fill(cells.values, cells.known, plan, seed=seed)
         subjects = newness == "subjects"
@@ -186,7 +196,7 @@ class Kernel:
         hidden = Hidden((filled.mean + filled.scale * told)[at], cells.values[at])
         notes["left_out_mse"] = float(((hidden.prediction - hidden.y) ** 2).mean())
         table = Table(filled, *cells.kernels(), plan)
-        return table.regress(self.params.ridge or ridge), cells, hidden
+        return ((1.0, table.regress(self.params.ridge or ridge)),), cells, hidden
 
 
 _ITSELF = 0.1
@@ -249,10 +259,10 @@ def _squeezed(score: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class KernelPredictor:
-    """The regressed table, the kernels of features, and the place of each name in the table, -1 of one not in it."""
+    """The regressed tables, the kernels of features, and the place of each name in the table, -1 of one not in it."""
 
     kind: ClassVar[str] = "kernel"
-    regressed: Regressed
+    weighted: Weighted
     subjects: FeatureKernel | None
     treatments: FeatureKernel | None
     subject_places: np.ndarray
@@ -267,7 +277,7 @@ class KernelPredictor:
         of_columns = _side(self.treatments, ask.treatments.known, ask.treatments.features, known, columns)
         every = self._every_treatment() if len(ask.subjects.treatment) else None
         rows, row = np.unique(ask.subject, return_inverse=True)
-        width = len(columns) + sum(self.regressed.profiles.shape)
+        width = len(columns) + sum(self._shape)
         step = max(1, _BLOCK // max(width, 1))
         for start in range(0, len(rows), step):
             asked = rows[start : start + step]
@@ -275,13 +285,19 @@ class KernelPredictor:
                 self.subjects, ask.subjects.known, ask.subjects.features, self.subject_places, asked
             )
             of_rows = replace(of_rows, history=self._history(ask.subjects, asked))
-            table = self.regressed.ask(of_rows, of_columns, every)
+            table = np.zeros((len(asked), len(columns)))
+            for weight, one in self.weighted:
+                table += weight * one.ask(of_rows, of_columns, every)
             inside = np.flatnonzero((row >= start) & (row < start + step))
             answer[inside] = table[row[inside] - start, column[inside]]
         return answer if self.calibrator is None else self.calibrator.apply(_squeezed(answer))
 
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return self.weighted[0][1].profiles.shape
+
     def _every_treatment(self) -> Side:
-        places = np.arange(self.regressed.profiles.shape[1])
+        places = np.arange(self._shape[1])
         return Side(places, None if self.treatments is None else self.treatments.known())
 
     def _history(self, subjects: Subjects, asked: np.ndarray) -> History | None:
@@ -296,9 +312,11 @@ class KernelPredictor:
 
     def save(self) -> Saved:
         """The document, and the arrays."""
-        arrays = {f"regressed/{name}": one for name, one in self.regressed.arrays().items()}
-        arrays |= {"subject_places": self.subject_places, "treatment_places": self.treatment_places}
-        document: dict[str, Any] = {"kind": self.kind, "plan": asdict(self.regressed.plan)}
+        arrays = {"subject_places": self.subject_places, "treatment_places": self.treatment_places}
+        document: dict[str, Any] = {"kind": self.kind, "regressed": []}
+        for number, (weight, regressed) in enumerate(self.weighted):
+            document["regressed"].append({"weight": weight, "plan": asdict(regressed.plan)})
+            arrays |= {f"regressed/{number}/{name}": one for name, one in regressed.arrays().items()}
         for side, kernel in (("subjects", self.subjects), ("treatments", self.treatments)):
             document[side] = None if kernel is None else kernel.document()
             if kernel is not None:
@@ -312,7 +330,10 @@ class KernelPredictor:
     def load(cls, document: dict[str, Any], read: Read) -> KernelPredictor:
         """The predictor that `save` described."""
         arrays = unpack_arrays(read(_ARRAYS))
-        regressed = Regressed.load(Plan.load(document["plan"]), _under("regressed/", arrays))
+        weighted = tuple(
+            (one["weight"], Regressed.load(Plan.load(one["plan"]), _under(f"regressed/{number}/", arrays)))
+            for number, one in enumerate(document["regressed"])
+        )
         subjects, treatments = (
             None
             if document[side] is None
@@ -323,7 +344,7 @@ class KernelPredictor:
             Calibrator.load("slope", _under("calibrator/", arrays)) if document["calibrated"] else None
         )
         places = arrays["subject_places"], arrays["treatment_places"]
-        return cls(regressed, subjects, treatments, *places, calibrator)
+        return cls(weighted, subjects, treatments, *places, calibrator)
 
 
 def _side(

@@ -1,21 +1,22 @@
 """What the kernel model chooses from its training rows: the weights of features, and the ridge.
 
 Where subjects (treatments) will be new, both are chosen by leaving subjects (treatments) out, in closed form. Where
-pairs will be new, the ridge is chosen on hidden responses; of exposures, by how high hidden ones are ranked.
+pairs will be new, the ridge is chosen on hidden responses, and so is the penalty of the factors that fill gaps.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from iatros.learners.completion.leaving_out import RowsLeftOut, choose_weights
-from iatros.learners.completion.regression import Plan, Side, Table, fill, smooth
+from iatros.learners.completion.regression import Plan, Side, Table, fill
 from iatros.treatment.models.kernel_features import FeatureKernel
 
 RIDGES = (0.2, 0.6, 2.0, 8.0)
-RIDGES_OF_EXPOSURES = (1.0, 2.0, 4.0, 8.0)
+PENALTIES = (1.0, 5.0, 25.0)
 N_AXES = 25
 """Principal components of the responses that the weights of features are chosen for: the rest is mostly noise."""
 HIDDEN = 0.1
@@ -64,6 +65,17 @@ def _axes(residual: np.ndarray) -> np.ndarray:
     return vectors[:, ::-1][:, :N_AXES]
 
 
+def choose_penalty(cells: Cells, plan: Plan, *, seed: int) -> float:
+    """The penalty under which factors alone predict hidden responses with the smallest squared error."""
+    errors = dict.fromkeys(PENALTIES, 0.0)
+    for known, at in _hidden_draws(cells, by_value=False, seed=seed):
+        for penalty in PENALTIES:
+            filled = fill(cells.values * known, known, replace(plan, penalty=penalty), seed=seed)
+            told = filled.row_offsets[:, None] + filled.column_offsets[None, :] + filled.profiles
+            errors[penalty] += float(((filled.mean + filled.scale * told - cells.values)[at] ** 2).sum())
+    return min(PENALTIES, key=lambda penalty: errors[penalty])
+
+
 def choose_ridge(
     cells: Cells, plan: Plan, ridges: tuple[float, ...], *, by_value: bool, seed: int
 ) -> tuple[float, Hidden, dict[str, float]]:
@@ -71,19 +83,13 @@ def choose_ridge(
 
     With `by_value` a tenth of the responses of each value is hidden (outcomes of 0 and 1), else a tenth of all.
     """
-    row, column = np.nonzero(cells.known)
-    rng = np.random.default_rng(seed)
     kernels = cells.kernels()
-    value = cells.values[row, column] if by_value else np.zeros(len(row))
+    n, m = cells.values.shape
+    sides = Side(np.arange(n), kernels[0]), Side(np.arange(m), kernels[1])
     told: dict[float, list[np.ndarray]] = {ridge: [] for ridge in ridges}
     truth = []
-    for _ in range(1 if len(row) >= MANY else 3):
-        hidden = _tenth(value, rng)
-        at = row[hidden], column[hidden]
-        known = cells.known.copy()
-        known[at] = 0.0
+    for known, at in _hidden_draws(cells, by_value=by_value, seed=seed):
         table = Table(fill(cells.values * known, known, plan, seed=seed), *kernels, plan)
-        sides = Side(np.arange(known.shape[0]), kernels[0]), Side(np.arange(known.shape[1]), kernels[1])
         truth.append(cells.values[at])
         for ridge in ridges:
             told[ridge].append(table.regress(ridge).ask(*sides)[at])
@@ -97,6 +103,20 @@ def choose_ridge(
     )
 
 
+def _hidden_draws(
+    cells: Cells, *, by_value: bool, seed: int
+) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
+    """What stays known (n, m), and the places of a tenth of the responses that do not: one draw of many, else three."""
+    row, column = np.nonzero(cells.known)
+    rng = np.random.default_rng(seed)
+    value = cells.values[row, column] if by_value else np.zeros(len(row))
+    for _ in range(1 if len(row) >= MANY else 3):
+        hidden = _tenth(value, rng)
+        known = cells.known.copy()
+        known[row[hidden], column[hidden]] = 0.0
+        yield known, (row[hidden], column[hidden])
+
+
 def _tenth(value: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Places of a tenth of each value, and of at least one."""
     parts = []
@@ -104,80 +124,3 @@ def _tenth(value: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         places = rng.permutation(np.flatnonzero(value == one))
         parts.append(places[: max(1, int(HIDDEN * len(places)))])
     return np.sort(np.concatenate(parts))
-
-
-def choose_ridge_of_exposures(
-    cells: Cells, plan: Plan, ridges: tuple[float, ...], newness: str, *, seed: int
-) -> tuple[float, dict[str, float]]:
-    """The ridge that ranks hidden exposures highest among all pairs without one, and the precision of each ridge.
-
-    Hidden are a tenth of the exposures, or all of a tenth of the subjects (treatments) where those will be new.
-    """
-    rng = np.random.default_rng(seed)
-    precision: dict[float, list[float]] = {ridge: [] for ridge in ridges}
-    whole = cells.kernels()
-    for _ in range(2):
-        values, at = _hide(cells.values, newness, rng)
-        kept = [np.flatnonzero(values.any(axis=1)), np.flatnonzero(values.any(axis=0))]
-        of_rows, of_columns = (
-            None if kernel is None else kernel[np.ix_(places, places)]
-            for kernel, places in zip(whole, kept, strict=True)
-        )
-        rows, columns = (
-            Side(_placed(n, places), None if kernel is None else kernel[:, places])
-            for kernel, places, n in zip(whole, kept, values.shape, strict=True)
-        )
-        smoothed = smooth(values[np.ix_(*kept)], of_rows, of_columns, plan)
-        table = Table(smoothed, of_rows, of_columns, plan)
-        free = _judged(cells.values, newness, at)
-        for ridge in ridges:
-            told = table.regress(ridge).ask(rows, columns)
-            precision[ridge].append(average_precision(told[at], told[free]))
-    means = {ridge: float(np.mean(found)) for ridge, found in precision.items()}
-    best = max(ridges, key=lambda ridge: means[ridge])
-    return best, {f"{ridge:g}": mean for ridge, mean in means.items()}
-
-
-def _hide(
-    values: np.ndarray, newness: str, rng: np.random.Generator
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """The table (n, m) without the hidden exposures, and the places of these."""
-    row, column = np.nonzero(values)
-    if newness in ("subjects", "treatments"):
-        side = row if newness == "subjects" else column
-        names = np.unique(side)
-        chosen = np.isin(side, rng.permutation(names)[: max(1, int(HIDDEN * len(names)))])
-    else:
-        chosen = np.zeros(len(row), dtype=bool)
-        chosen[rng.permutation(len(row))[: max(1, int(HIDDEN * len(row)))]] = True
-    at = row[chosen], column[chosen]
-    left = values.copy()
-    left[at] = 0.0
-    return left, at
-
-
-def _judged(
-    values: np.ndarray, newness: str, at: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The pairs without an exposure that hidden ones are ranked among."""
-    free = values == 0.0
-    if newness == "subjects":
-        free &= np.isin(np.arange(values.shape[0]), at[0])[:, None]
-    if newness == "treatments":
-        free &= np.isin(np.arange(values.shape[1]), at[1])[None, :]
-    row, column = np.nonzero(free)
-    return row, column
-
-
-def _placed(n: int, places: np.ndarray) -> np.ndarray:
-    placed = np.full(n, -1, dtype=np.int64)
-    placed[places] = np.arange(len(places))
-    return placed
-
-
-def average_precision(events: np.ndarray, others: np.ndarray) -> float:
-    """The mean precision at each of `events` when they are ranked with `others`; equal scores share their precision."""
-    higher_events = np.sort(events)[::-1]
-    at_least = np.searchsorted(-higher_events, -events, side="right")
-    above = len(others) - np.searchsorted(np.sort(others), events, side="left")
-    return float((at_least / (at_least + above)).mean()) if len(events) else float("nan")
