@@ -187,6 +187,21 @@ def test_bad_requests(fields, error, said, example):
     assert said in str(raised.value)
 
 
+def test_columns_that_no_rule_needs_are_left_alone(example):
+    rows = [{"sex": 1, "pregnant": "x", "age_years": "young", "current": "a", "candidates": "b"}]
+    pairs = [{"drug_a": "a", "drug_b": "b", "severity": "major"}]
+    assert statuses(asked(patients=rows, knowledge=pairs)) == [("b", "stopped")]
+    with pytest.raises(TableError, match="is not female or male"):
+        asked(patients=rows, knowledge=pairs, patient_columns="sex=sex")
+    for table, column in (
+        ({"threshold": "sex = male"}, "sex"),
+        ({"threshold": "age > 90 years"}, "age_years"),
+    ):
+        rule = {"drug": "b", "severity": "minor", **table}
+        with pytest.raises(TableError, match=f"column {column}"):
+            asked(patients=rows, knowledge={"tables": {"contraindications": [rule]}}, hard_stop="minor")
+
+
 def test_broken_lines_leave_no_patient_out(example, tmp_path):
     path = tmp_path / "patients.csv"
     path.write_text("current,sex\n" + "warfarin,f\n" * 200 + "warfarin,f,extra\n")

@@ -11,7 +11,7 @@ from iatros.treatment.safety.knowledge import Knowledge
 from iatros.treatment.safety.names import NONE, folded, list_of
 from iatros.treatment.safety.patients import Patient, Sex
 from iatros.treatment.safety.rows import open_raw, texts_of
-from iatros.treatment.safety.thresholds import Limit, Measurement, read_measurement
+from iatros.treatment.safety.thresholds import Fact, Limit, Measurement, read_measurement
 from iatros.treatment.safety.units import same_unit
 from iatros.treatment.safety_requests import OF_ONE, SafetyFields
 
@@ -19,6 +19,7 @@ _LISTS = ("current", "conditions", "allergies", "candidates")
 _SEX: dict[str, Sex] = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _TRUE = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 _OLDEST = 130.0
+_ELSEWHERE = "write it so, or name another column with patient_columns"
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,8 +116,25 @@ class _Reader:
             if name not in allowed:
                 raise unknown_name("field of a patient", name, allowed, where="patient_columns")
         self._named = {name: request.patient_columns.get(name, name) for name in allowed}
+        self._taken = [name for name in allowed if self._takes(name)]
         self._check_units()
         self._values = {name: texts_of(self.series(name)) for name in request.laboratory_units}
+
+    def _takes(self, field: str) -> bool:
+        """Whether a field is read: it was asked for, or its column is there and some rule may need it."""
+        if field in self._request.patient_columns:
+            return True
+        if self._named[field] not in self._raw.columns:
+            return False
+        limits = [rule.threshold for rule in self._knowledge.contraindications if rule.threshold is not None]
+        facts = {limit.name for limit in limits if isinstance(limit, Fact)}
+        needed = {
+            "sex": bool(facts),
+            "pregnant": "pregnant" in facts,
+            "age_years": bool(facts)
+            or self._knowledge.vocabulary.term("age") in {limit.name for limit in limits},
+        }
+        return needed.get(field, True)
 
     def series(self, name: str) -> Any:
         if name not in self._raw.columns:
@@ -125,9 +143,9 @@ class _Reader:
 
     def column(self, field: str) -> list[Any]:
         """The values of a field, None in every row where the table does not have it."""
-        column = self._named.get(field)
-        if column is None or (column not in self._raw.columns and field not in self._request.patient_columns):
+        if field not in self._taken:
             return [None] * len(self._raw.rows)
+        column = self._named[field]
         series = self.series(column)
         if field in _LISTS:
             return [self._list(field, cell) for cell in _written(series)]
@@ -148,7 +166,7 @@ class _Reader:
 
     def notes(self) -> list[str]:
         """What a reader should know: columns that were taken or look as if they were meant."""
-        there = [column for column in self._named.values() if column in self._raw.columns]
+        there = [self._named[field] for field in self._taken]
         notes = [
             f"of each patient was read: {', '.join([*there, *self._request.laboratory_units]) or 'nothing'}"
         ]
@@ -205,12 +223,12 @@ class _Reader:
 
     def _sex(self, cell: str, at: int, column: str) -> Sex:
         if folded(cell) not in _SEX:
-            raise TableError("is not female or male", where=self._raw.place(column, at))
+            raise TableError("is not female or male", where=self._raw.place(column, at), hint=_ELSEWHERE)
         return _SEX[folded(cell)]
 
     def _pregnant(self, cell: str, at: int, column: str) -> bool:
         if folded(cell) not in _TRUE:
-            raise TableError("is not yes or no", where=self._raw.place(column, at))
+            raise TableError("is not yes or no", where=self._raw.place(column, at), hint=_ELSEWHERE)
         return _TRUE[folded(cell)]
 
 
