@@ -208,9 +208,3 @@ class SimilarRequest(Request):
     treatment: str | None = Field(None, description="the treatment; the similar ones are listed")
     subject: SubjectRef | None = Field(None, description="the known subject; the similar ones are listed")
     top: int = Field(10, ge=1, le=1000, description="how many to list")
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> SimilarRequest:
-        if (self.treatment is None) == (self.subject is None):
-            raise ValueError("give either treatment or subject")
-        return self

@@ -6,7 +6,7 @@ import numpy as np
 
 from iatros.core.bundle import open_bundle
 from iatros.core.context import Context, Produced
-from iatros.core.errors import InputError
+from iatros.core.errors import InputError, RequestError
 from iatros.treatment.recommendation import naming
 from iatros.treatment.requests import SimilarRequest
 from iatros.treatment.responses.bundle import model_of
@@ -15,6 +15,8 @@ from iatros.treatment.responses.likeness import ResponseTable
 
 def similar(request: SimilarRequest, context: Context) -> Produced:
     """Names, similarity (-1 to 1, drawn towards 0 where little is common), and how many responses are common."""
+    if (request.treatment is None) == (request.subject is None):
+        raise RequestError("give either treatment or subject")
     bundle = open_bundle(request.model)
     model = model_of(bundle)
     table = ResponseTable(model.responses)
