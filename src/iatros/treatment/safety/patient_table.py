@@ -128,11 +128,11 @@ class _Reader:
             return False
         limits = [rule.threshold for rule in self._knowledge.contraindications if rule.threshold is not None]
         facts = {limit.name for limit in limits if isinstance(limit, Fact)}
+        aged = self._knowledge.vocabulary.term("age") in {limit.name for limit in limits}
         needed = {
             "sex": bool(facts),
             "pregnant": "pregnant" in facts,
-            "age_years": bool(facts)
-            or self._knowledge.vocabulary.term("age") in {limit.name for limit in limits},
+            "age_years": "pregnant" in facts or aged,
         }
         return needed.get(field, True)
 
