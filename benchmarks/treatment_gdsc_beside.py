@@ -10,6 +10,7 @@ import numpy as np
 
 from iatros.learners.completion.kernels import tanimoto
 from iatros.learners.completion.regression import Mix, Plan, fill
+from iatros.learners.threads import fit_threads
 from iatros.treatment.responses.schema import Features, Responses
 
 N_AXES = 60
@@ -163,6 +164,6 @@ def _fitted(
 
     samples = None if samples is None else min(samples, len(X))
     model = RandomForestRegressor(
-        trees, max_samples=samples, oob_score=out_of_bag, random_state=0, n_jobs=-1, **settings
+        trees, max_samples=samples, oob_score=out_of_bag, random_state=0, n_jobs=fit_threads(), **settings
     )
     return model.fit(X, Y if Y.shape[1] > 1 else Y[:, 0])

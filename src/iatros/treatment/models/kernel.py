@@ -50,7 +50,6 @@ MAX_SIDE = 20_000
 MAX_CELLS = 40_000_000
 """Largest table: kernels of one side are square, and the table has no gaps in memory."""
 _BLOCK = 4_000_000  # cells answered at once
-_LEAST_TO_WEIGH = 20
 
 
 Weighted = tuple[tuple[float, Regressed], ...]
@@ -120,13 +119,17 @@ class Kernel:
             else:
                 fitted = self._pairs(cells, plan, responses.outcome, notes, seed)
         weighted, cells, hidden = fitted
+        plan = weighted[0][1].plan
         calibrator = _calibrator(hidden) if responses.outcome == "binary" and hidden is not None else None
-        notes["ridge"] = weighted[0][1].plan.ridge
+        notes["ridge"] = plan.ridge
         notes["penalty"] = None if responses.outcome == "implicit" else plan.penalty
         notes["features"] = {
             side: {f"{part.block.name}, {part.form}": round(part.weight, 4) for part in kernel.parts}
-            for side, kernel in (("subjects", cells.subjects), ("treatments", cells.treatments))
-            if kernel is not None
+            for side, kernel, mix in (
+                ("subjects", cells.subjects, plan.rows),
+                ("treatments", cells.treatments, plan.columns),
+            )
+            if kernel is not None and mix.features > 0.0
         }
         return KernelPredictor(weighted, cells.subjects, cells.treatments, *places, calibrator), notes
 
@@ -187,7 +190,7 @@ class Kernel:
         kernel = cells.subjects if subjects else cells.treatments
         residual = filled.profiles if subjects else filled.profiles.T
         ridge, left = 1.0, residual
-        if kernel is not None and len(residual) >= _LEAST_TO_WEIGH:
+        if kernel is not None:
             kernel, ridge, left = weigh_features(kernel, residual)
             cells = replace(cells, subjects=kernel) if subjects else replace(cells, treatments=kernel)
         left = left if subjects else left.T
@@ -363,7 +366,7 @@ def _side(
         return Side(own, kernel.asked(features.take(asked)))
     similarity = np.zeros((len(own), len(kernel.values)))
     inside = np.flatnonzero(own >= 0)
-    similarity[inside] = kernel.known()[own[inside]]
+    similarity[inside] = kernel.of_known(own[inside])
     return Side(own, similarity)
 
 

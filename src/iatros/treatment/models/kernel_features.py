@@ -59,7 +59,7 @@ class FeatureKernel:
 
     def among_known(self) -> list[np.ndarray]:
         """The kernel of each part among the known ones (n, n), symmetric."""
-        own = [self._of(part, self._known_values(part), itself=True) for part in self.parts]
+        own = [self._of(part, self._known_values(part)) for part in self.parts]
         return [(one + one.T) / 2.0 for one in own]
 
     def known(self) -> np.ndarray:
@@ -75,11 +75,18 @@ class FeatureKernel:
                 f"features have {features.values.shape[1]} columns, the model learned from {width}",
                 hint="give the features that the model was trained on",
             )
-        told = []
-        for part in self.parts:
-            if part.weight > 0.0:
-                block = features.values[:, part.block.start : part.block.stop]
-                told.append((part, self._of(part, block)))
+        return self._of_values(features.values)
+
+    def of_known(self, places: np.ndarray) -> np.ndarray:
+        """The sum of the kernels of the known ones at `places` (q,) with all, (q, n)."""
+        return self._of_values(self.values[places])
+
+    def _of_values(self, values: np.ndarray) -> np.ndarray:
+        told = [
+            (part, self._of(part, values[:, part.block.start : part.block.stop]))
+            for part in self.parts
+            if part.weight > 0.0
+        ]
         return self._summed(told)
 
     def _summed(self, told: list[tuple[Part, np.ndarray]]) -> np.ndarray:
@@ -89,7 +96,7 @@ class FeatureKernel:
     def _known_values(self, part: Part) -> np.ndarray:
         return self.values[:, part.block.start : part.block.stop]
 
-    def _of(self, part: Part, asked: np.ndarray, *, itself: bool = False) -> np.ndarray:
+    def _of(self, part: Part, asked: np.ndarray) -> np.ndarray:
         known = self._known_values(part)
         if part.form == "given":
             return asked[:, self.active]

@@ -19,6 +19,8 @@ RIDGES = (0.2, 0.6, 2.0, 8.0)
 PENALTIES = (1.0, 5.0, 25.0)
 N_AXES = 25
 """Principal components of the responses that the weights of features are chosen for: the rest is mostly noise."""
+LEAST_TO_WEIGH = 20
+"""Subjects (treatments) below which every kernel keeps its weight."""
 HIDDEN = 0.1
 MANY = 5000
 """Responses from which one hidden draw suffices; of fewer, three are made."""
@@ -52,9 +54,9 @@ class Hidden:
 
 def weigh_features(kernel: FeatureKernel, residual: np.ndarray) -> tuple[FeatureKernel, float, np.ndarray]:
     """`kernel` with weights for new ones, the ridge, and what is left of `residual` (n, m) when each is left out."""
-    axes = _axes(residual)
-    weights, _ = choose_weights(kernel.among_known(), residual @ axes)
-    kernel = kernel.weighted(weights)
+    if len(residual) >= LEAST_TO_WEIGH:
+        weights, _ = choose_weights(kernel.among_known(), residual @ _axes(residual))
+        kernel = kernel.weighted(weights)
     rows = RowsLeftOut(kernel.known())
     ridge = rows.best(residual).ridge
     return kernel, ridge, rows.residual(residual, ridge)
