@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from iatros.core.bundle import open_bundle, write_bundle
 from iatros.core.context import Context, Produced
@@ -18,6 +20,7 @@ from iatros.core.errors import NotABundleError, RequestError, SchemaError, Split
 from iatros.treatment.dose_requests import DoseRequest
 from iatros.treatment.dosing.actions import train_dose
 from iatros.treatment.dosing.answers import evaluate_dose
+from iatros.treatment.dosing.model import open_dose
 from iatros.treatment.dosing.requested import dose
 from iatros.treatment.dosing.schema import Columns
 from iatros.treatment.dosing.settings import DoseSettings
@@ -136,8 +139,8 @@ def test_what_is_unlike_the_patients_learned_from_is_flagged(bundle: Path, patie
 
 def test_a_dose_beyond_those_seen_is_flagged(patients: pl.DataFrame, tmp_path: Path) -> None:
     narrow = patients.select("age", "dose").with_columns((100.0 - pl.col("age")).alias("dose"))
-    settings = DoseSettings(models={"linear": {}}, scale="none", n_folds=2, inner_folds=2, n_bootstrap=0)
-    produced = train_dose(narrow, Columns("dose"), settings, Context())
+    chosen = DoseSettings(models={"linear": {}}, scale="none", n_folds=2, inner_folds=2, n_bootstrap=0)
+    produced = train_dose(narrow, Columns("dose"), chosen, Context())
     assert produced.bundle is not None
     model = write_bundle(produced.bundle, tmp_path / "narrow")
     beyond, within = asked(model, [{"age": 101}, {"age": 50}])["predictions"]
@@ -211,6 +214,24 @@ def test_equations_of_warfarin_are_not_judged_on_another_drug(patients: pl.DataF
     assert names == ["linear", "median"]
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    st.none() | st.floats(-1e6, 1e6),
+    st.none() | st.floats(-1e6, 1e6),
+    st.sampled_from(["AA", "AG", "GG", "new", None]),
+    st.sampled_from(["white", "black", "", None]),
+)
+def test_whoever_asks_gets_a_dose_inside_its_interval_and_none_below_zero(
+    bundle: Path, age: float | None, weight: float | None, gene: str | None, race: str | None
+) -> None:
+    _, model = open_dose(bundle)
+    kinds = {"age": pl.Float64, "weight": pl.Float64, "gene": pl.String, "race": pl.String}
+    frame = pl.DataFrame({"age": [age], "weight": [weight], "gene": [gene], "race": [race]}, schema=kinds)
+    (answer,), (low,), (high,) = model.answer(frame)
+    assert np.isfinite([answer, low, high]).all()
+    assert 0.0 <= low <= answer <= high
+
+
 def test_answering_loads_neither_torch_nor_scikit_learn(bundle: Path) -> None:
     program = (
         "import sys; from iatros.core.context import Context; from iatros.treatment.dose_requests import DoseRequest\n"
@@ -233,8 +254,8 @@ def test_an_equation_is_a_model_of_its_own(tmp_path: Path) -> None:
             "vkorc1_1639": rng.choice(["G/G", "A/G", "A/A"], n), "dose": rng.uniform(10, 60, n),
         }
     )  # fmt: skip
-    settings = DoseSettings(models={"iwpc-clinical": {}}, n_folds=2, inner_folds=2, n_bootstrap=20)
-    produced = train_dose(table, Columns("dose"), settings, Context())
+    chosen = DoseSettings(models={"iwpc-clinical": {}}, n_folds=2, inner_folds=2, n_bootstrap=20)
+    produced = train_dose(table, Columns("dose"), chosen, Context())
     names = [one["name"] for one in produced.result["models"]]
     assert names == ["iwpc-clinical", "median", "iwpc-pharmacogenetic"]
     assert produced.bundle is not None
