@@ -26,7 +26,6 @@ from iatros.core.report import (
 )
 from iatros.core.report.numbers import NONE
 from iatros.core.report_sections.calibration import calibration_section
-from iatros.core.report_sections.conformal import conformal_section
 from iatros.core.report_sections.flow import flow_section
 from iatros.core.report_sections.reading import Result
 from iatros.core.report_sections.record import reproducibility_section
@@ -46,13 +45,14 @@ _STANDING = (
     "Intervals hold the promised share over all patients like these. Nothing guarantees it in one group nor later.",
     "Other drugs, new since training, are not seen. No prediction replaces monitoring.",
 )
+_REASONS = {"calibration": "doses are not recalibrated"}
 _REFERENCES = {
     "Flow of patients": "TRIPOD+AI 6b, 20a, 21",
     "Models beside each other": "TRIPOD+AI 12c, 12e, 23a",
     "Groups of patients": "TRIPOD+AI 14, 23a",
     "Left out in turn": "TRIPOD+AI 12d, 16, 23b",
     "Calibration": "TRIPOD+AI 12e, 23a",
-    "Conformal prediction": "TRIPOD+AI 15, 23a",
+    "Intervals of doses": "TRIPOD+AI 15, 23a",
     "Sample size": "TRIPOD+AI 10",
     "Data": "TRIPOD+AI 5a, 7, 9, 11",
     "Reproducibility": "TRIPOD+AI 18f, 22",
@@ -61,7 +61,7 @@ _REFERENCES = {
 
 def build(result: Mapping[str, Any]) -> Document:
     """The report as data, ready to be drawn."""
-    reading = Result(result)
+    reading = Result(result, _REASONS)
     version = reading.mapping("versions").get("iatros")
     sections = [_groups(result), flow_section(reading)]
     if result.get("models"):
@@ -71,7 +71,7 @@ def build(result: Mapping[str, Any]) -> Document:
         sections.append(_left_out(result))
     if result.get("curves"):
         sections.append(calibration_section(reading))
-    sections.append(conformal_section(reading))
+    sections.append(_intervals(result))
     if result.get("sample_size"):
         sections.append(_sample_size(result))
     sections += [_data(result), _limits(result), reproducibility_section(reading), tripod_section(reading)]
@@ -263,6 +263,23 @@ def _left_out(result: Mapping[str, Any]) -> Section:
     header = ("Left out", "n", *(label(name) for name in SHOWN[:2]), "Intervals hold")
     table = Table(header, tuple(rows), right=(1, 2, 3, 4), compact=True)
     return Section("Left out in turn", (Paragraph(lead, "lead"), table), "sites")
+
+
+def _intervals(result: Mapping[str, Any]) -> Section:
+    found = result["conformal"]
+    unit = result["target"]["unit"]
+    lead = (
+        "Conformal intervals: their ends come from the errors on patients of the training whom the candidates had not "
+        "learned from (inner folds), in each band of predicted doses by itself. They promise the share over all patients "
+        "like these; the groups above show where they hold more or fewer."
+    )
+    width = found["mean_extent"]
+    facts = (
+        ("Coverage promised", f"{100 * found['confidence_level']:.0f} %"),
+        ("Coverage reached", str(estimate("coverage", found["coverage"]))),
+        ("Mean width", NONE if width is None else f"{width:.1f} {unit}"),
+    )
+    return Section("Intervals of doses", (Paragraph(lead, "lead"), Facts(facts)), "conformal")
 
 
 def _sample_size(result: Mapping[str, Any]) -> Section:
