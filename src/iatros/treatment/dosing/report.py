@@ -269,9 +269,9 @@ def _intervals(result: Mapping[str, Any]) -> Section:
     found = result["conformal"]
     unit = result["target"]["unit"]
     lead = (
-        "Conformal intervals: their ends come from the errors on patients of the training whom the candidates had not "
-        "learned from (inner folds), in each band of predicted doses by itself. They promise the share over all patients "
-        "like these; the groups above show where they hold more or fewer."
+        "Conformal intervals: their ends come from errors on patients of the training whom the candidates had not "
+        "learned from (inner folds), in each band of predicted doses by itself. They promise the share over all "
+        "patients like these; the groups above show where they hold more or fewer."
     )
     width = found["mean_extent"]
     facts = (
