@@ -10,6 +10,8 @@ BREAST := $(DEMO)/data/breast-cancer/breast-cancer.csv
 RADIOGRAPHS := $(DEMO)/data/simulated-radiographs/manifest.csv
 SOLUBILITY := $(DEMO)/data/solubility/solubility.csv
 DRUGS := $(DEMO)/data/approved-drugs/approved-drugs.csv
+RESPONSES := $(DEMO)/data/simulated-responses/simulated-responses.csv
+GBSG2 := $(DEMO)/data/gbsg2/gbsg2.csv
 
 .PHONY: setup demo check test test-slow bench docs pages serve clean
 
@@ -47,6 +49,14 @@ demo: setup
 		--param rnn.dropout=0.2 --out $(DEMO)/generator-bundle --overwrite
 	@$(BIN)/iatros molecules generate $(DEMO)/generator-bundle --n 500 --temperature 0.7 --filters brenk \
 		--out $(DEMO)/new-compounds --overwrite
+	@IATROS_DATA=$(DEMO)/data $(BIN)/iatros data get simulated-responses
+	@$(BIN)/iatros treatment train $(RESPONSES) --outcome score --scale 0,10 --covariates age,sex,marker,severity \
+		--model kernel,svd --out $(DEMO)/responses-bundle --overwrite
+	@$(BIN)/iatros treatment recommend $(DEMO)/responses-bundle --past "therapy A=7.5,therapy B=3" \
+		--covariate age=67,sex=female,marker=1.2,severity=0.4
+	@IATROS_DATA=$(DEMO)/data $(BIN)/iatros data get gbsg2
+	@$(BIN)/iatros treatment effect $(GBSG2) --treatment horTh --time time --event cens --horizon 1825 \
+		--learner t --base ridge --out $(DEMO)/hormone-therapy --overwrite
 
 check: setup
 	$(BIN)/ruff check .
