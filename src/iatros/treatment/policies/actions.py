@@ -16,7 +16,7 @@ from iatros.core.runs import versions
 from iatros.core.splits import task_seed
 from iatros.treatment.effects.nuisance import Nuisances, fit_nuisances
 from iatros.treatment.effects.overlap import Overlap, overlap
-from iatros.treatment.effects.selection import Candidate
+from iatros.treatment.effects.selection import Candidate, NuisanceModels
 from iatros.treatment.effects.study import Study, open_study
 from iatros.treatment.policies.comparing import Rule, Terms, compare
 from iatros.treatment.policies.effect_calibration import calibration_of_effects
@@ -83,8 +83,9 @@ def _learning(request: PolicyRequest, study: Study) -> Learning:
         study.covariates.table.select(list(request.asks))  # a name that is no covariate is refused
         columns = tuple(j for j, source in enumerate(sources) if source in request.asks)
     return Learning(
-        Preference(request.better, request.least_benefit), (request.outcome_model,), request.propensity_model,
-        request.censoring, Candidate(request.learner, request.base), None if request.depth == "auto" else request.depth,
+        Preference(request.better, request.least_benefit),
+        NuisanceModels((request.outcome_model,), request.propensity_model, request.censoring),
+        Candidate(request.learner, request.base), None if request.depth == "auto" else request.depth,
         request.smallest_share, columns, request.seed,
     )  # fmt: skip
 
@@ -239,14 +240,16 @@ def _notes(result: dict[str, Any]) -> list[str]:
     """What a reader must know, most important first."""
     notes = []
     for rule in result["rules"]:
-        found = rule["against"].get(BEST_ARM)
-        if rule["origin"] == "learned" and found is not None:
-            gain = found["gain"]
-            if not gain["low"] > 0:
-                notes.append(
-                    f"{rule['name']}: no evidence that it is better than the best arm for all "
-                    f"(gain {gain['value']:.3g}, interval {gain['low']:.3g} to {gain['high']:.3g})"
-                )
+        gain = rule["against"].get(BEST_ARM, {}).get("gain")
+        if rule["origin"] != "learned" or gain is None or gain["low"] > 0:
+            continue
+        if gain["low"] == gain["high"]:
+            notes.append(f"{rule['name']}: in no fold did anything pay but the best arm for all")
+        else:
+            notes.append(
+                f"{rule['name']}: no evidence that it is better than the best arm for all "
+                f"(gain {gain['value']:.3g}, interval {gain['low']:.3g} to {gain['high']:.3g})"
+            )
     if result["design"] == "observational":
         notes.append(
             "observational: that nothing unmeasured drives both treatment and outcome is assumed, not shown"

@@ -13,15 +13,21 @@ import numpy as np
 
 from iatros.core.context import Context
 from iatros.core.splits import task_seed
-from iatros.treatment.effects.censoring import CensoringModel
 from iatros.treatment.effects.nuisance import Nuisances
 from iatros.treatment.effects.propensity import LEAST
 from iatros.treatment.effects.schema import Better, EffectCohort
-from iatros.treatment.effects.selection import INNER_FOLDS, Candidate, fit_candidate, pieces_of
+from iatros.treatment.effects.selection import (
+    INNER_FOLDS,
+    PLAIN,
+    Candidate,
+    NuisanceModels,
+    fit_candidate,
+    pieces_of,
+)
 from iatros.treatment.policies.trees import PolicyTree, fit_tree
 from iatros.treatment.policies.values import Observed
 
-BEST_ARM, TREE, PLUG_IN = "best arm", "tree", "individual effects"
+BEST_ARM, TREE, PLUG_IN = "best arm", "tree", "largest effect"
 """The rules that are learned: the arm that is best for all, the tree, and each patient's arm of the largest effect."""
 
 DEFAULT_CANDIDATE = Candidate("dr", "ridge")
@@ -51,16 +57,14 @@ class Preference:
 
 @dataclass(frozen=True)
 class Learning:
-    """How rules are learned: the pieces before them, the candidate for individual effects, and the tree.
+    """How rules are learned: the models before them, the candidate for individual effects, and the tree.
 
     `depth` None chooses between 0, 1 and 2 questions by folds inside the rows learned from. `min_share` is the least
     share of those rows at each end of the tree; `columns` are the places of the features that it may ask about.
     """
 
     preference: Preference = Preference()
-    bases: tuple[str, ...] = ("ridge",)
-    propensity_base: str = "ridge"
-    censoring: CensoringModel = "kaplan-meier"
+    models: NuisanceModels = PLAIN
     candidate: Candidate = DEFAULT_CANDIDATE
     depth: int | None = None
     min_share: float = 0.05
@@ -123,8 +127,9 @@ def _of_fold(shared: tuple[EffectCohort, np.ndarray, Learning], number: int) -> 
 def learn(cohort: EffectCohort, asked: np.ndarray, learning: Learning, *, seed: int) -> Rules:
     """The three rules learned from `cohort`, for the covariates `asked` (m, p)."""
     pieces = pieces_of(
-        cohort, bases=learning.bases, censoring=learning.censoring, folds=INNER_FOLDS, seed=seed
-    )
+        cohort, bases=learning.models.bases, propensity_base=learning.models.propensity,
+        censoring=learning.models.censoring, folds=INNER_FOLDS, seed=seed,
+    )  # fmt: skip
     scores = learning.preference.utility(pieces.scored.gamma)
     effects = fit_candidate(learning.candidate, pieces, seed).effects(asked)
     columns = _columns(cohort, learning)

@@ -7,17 +7,17 @@ from typing import Any
 
 from iatros.core.checklist import answers
 from iatros.core.report import Document, Facts, Finding, Findings, KeyNumber, KeyNumbers, Paragraph, Section
-from iatros.core.report.document import Block, Estimate
+from iatros.core.report.document import Block
 from iatros.core.report.numbers import number, percent
 from iatros.core.report_sections.checklist import checklist_section
 from iatros.core.report_sections.flow import flow_section
-from iatros.core.report_sections.reading import Result, blocks, capital, estimate
+from iatros.core.report_sections.reading import Result, blocks, capital
 from iatros.core.report_sections.record import reproducibility_section
 from iatros.treatment.effects.report_pictures import overlap_section
 from iatros.treatment.policies.items import ITEMS
-from iatros.treatment.policies.learning import BEST_ARM, TREE
+from iatros.treatment.policies.learning import BEST_ARM, PLUG_IN, TREE
 from iatros.treatment.policies.report_effects import effects_section
-from iatros.treatment.policies.report_values import differences_section, tree_section, values_section
+from iatros.treatment.policies.report_values import differences_section, shown, tree_section, values_section
 
 _BANNER = (
     "Research software, not a medical device. A rule with a higher value is a hypothesis for a trial; it is no advice "
@@ -80,12 +80,12 @@ def outcome_words(target: Mapping[str, Any]) -> str:
 def _opening(result: Result) -> tuple[Block, ...]:
     rules = {rule["name"]: rule for rule in result.items("rules")}
     numbers = []
-    for name in (TREE, *(name for name, rule in rules.items() if rule["origin"] == "given")):
+    for name in (TREE, PLUG_IN, *(name for name, rule in rules.items() if rule["origin"] == "given")):
         gap = rules.get(name, {}).get("against", {}).get(BEST_ARM)
         if gap is not None:
             numbers.append(
                 KeyNumber(
-                    f"{capital(name)}, gain over the best arm", estimate(gap["gain"]), gap["gain"]["interval"]
+                    f"{capital(name)}, gain over the best arm", shown(gap["gain"]), gap["gain"]["interval"]
                 )
             )
     items = [found for check in _CHECKS for found in check(result, rules)]
@@ -105,13 +105,17 @@ def _against_best(result: Result, rules: Mapping[str, Any]) -> list[Finding]:
         gain = rule["against"].get(BEST_ARM, {}).get("gain")
         if gain is None or rule["origin"] == "fixed" or gain["low"] is None:
             continue
-        said = f"{capital(name)} gains {Estimate(gain['value'], gain['low'], gain['high'])} over the best arm for all"
+        if gain["low"] == gain["high"]:
+            text = f"{capital(name)} gives everyone the best arm for all: in no fold did anything else pay."
+            found.append(Finding("Note", "neutral", text))
+            continue
+        said = f"{capital(name)} gains {shown(gain)} over the best arm for all"
         if gain["low"] > 0:
             found.append(Finding("Good", "good", f"{said}."))
         elif gain["high"] < 0:
             found.append(Finding("Watch", "bad", f"{said}: it does worse."))
         else:
-            found.append(Finding("No evidence", "watch", f"{said}: one arm for all may do as well."))
+            found.append(Finding("Doubt", "watch", f"{said}: one arm for all may do as well."))
     return found
 
 
@@ -137,9 +141,9 @@ def _ordering(result: Result, rules: Mapping[str, Any]) -> list[Finding]:
         if qini["low"] is not None and qini["low"] <= 0:
             text = (
                 f"Predicted effects of {one['arm']} against {one['reference']} order subjects no better than chance "
-                f"as far as these data tell: Qini {estimate(qini)}."
+                f"as far as these data tell: Qini {shown(qini)}."
             )
-            found.append(Finding("No evidence", "watch", text))
+            found.append(Finding("Doubt", "watch", text))
     return found
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from iatros.core.report import Axis, Grid, LineChart, Paragraph, Points, Row, Section, Series, Table
-from iatros.core.report_sections.reading import Result, estimate
+from iatros.core.report_sections.reading import Result
+from iatros.treatment.policies.report_values import shown
 
 
 def effects_section(result: Result) -> Section:
@@ -24,7 +25,7 @@ def effects_section(result: Result) -> Section:
         tuple(
             Row((
                 f"{one['arm']} against {one['reference']}",
-                *(estimate(one[name]) for name in ("qini", "auuc", "slope", "excess")),
+                *(shown(one[name]) for name in ("qini", "auuc", "slope", "excess")),
             ))
             for one in found
         ),
@@ -40,14 +41,14 @@ def _curve(one: Mapping[str, Any]) -> LineChart:
     pair = f"{one['arm']} against {one['reference']}"
     return LineChart(
         f"Gain, {pair}",
-        f"Gain against the share treated, largest predicted effect first; Qini {estimate(one['qini'])}",
+        f"Gain against the share treated, largest predicted effect first; Qini {shown(one['qini'])}",
         Axis("share treated, largest predicted effect first", 0.0, 1.0, percent=True),
-        Axis("gain over treating nobody"),
+        Axis("gain over the reference"),
         (
             Series("by predicted effect", curve["share"], curve["gain"], curve["low"], curve["high"]),
             Series("at random", [0.0, 1.0], [0.0, curve["gain"][-1]], dash="dashed", role="reference"),
         ),
-        corner=(f"Qini {estimate(one['qini'])}",),
+        corner=(f"Qini {shown(one['qini'])}",),
     )
 
 
@@ -71,5 +72,5 @@ def _calibration(one: Mapping[str, Any]) -> LineChart:
                 [each["high"] for each in found],
             ),
         ),
-        corner=(f"slope {estimate(one['slope'])}",),
+        corner=(f"slope {shown(one['slope'])}",),
     )  # fmt: skip

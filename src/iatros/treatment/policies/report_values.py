@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iatros.core.report import (
     Code,
+    Estimate,
     ForestPanel,
     ForestPlot,
     ForestRow,
@@ -16,14 +17,26 @@ from iatros.core.report import (
     Section,
     Table,
 )
-from iatros.core.report.numbers import number, percent
-from iatros.core.report_sections.reading import Result, blocks, capital, estimate, forest_point
+from iatros.core.report.numbers import is_number, number, percent
+from iatros.core.report_sections.reading import Result, blocks, capital, forest_point
 
 _METHODS = {
     "doubly-robust": "Doubly robust",
     "weighting": "Weighting",
     "self-normalised": "Self-normalised",
 }
+
+
+def shown(metric: Mapping[str, Any]) -> Estimate:
+    """The metric document as a cell, with as many decimals as its size needs."""
+    return Estimate(metric["value"], metric["low"], metric["high"], _digits([metric]))
+
+
+def _digits(metrics: Sequence[Mapping[str, Any]]) -> int:
+    """Decimals that suit the largest number in `metrics`."""
+    ends = [one[name] for one in metrics for name in ("value", "low", "high")]
+    size = max((abs(end) for end in ends if is_number(end)), default=0.0)
+    return 3 if size < 1 else 2 if size < 100 else 1 if size < 1000 else 0
 
 
 def values_section(result: Result) -> Section:
@@ -51,9 +64,9 @@ def values_section(result: Result) -> Section:
 
 
 def _value_row(rule: Mapping[str, Any]) -> Row:
-    cells = [estimate(rule["value"][method]) for method in _METHODS]
+    cells = [shown(rule["value"][method]) for method in _METHODS]
     return Row(
-        (capital(rule["name"]), *cells, estimate(rule["bootstrap"]), number(rule["effective_n"], 0)),
+        (capital(rule["name"]), *cells, shown(rule["bootstrap"]), number(rule["effective_n"], 0)),
         "strong" if rule["origin"] == "learned" else "plain",
     )
 
@@ -67,11 +80,14 @@ def _plot(rules: list[Any]) -> ForestPlot:
         )
         for rule in rules
     )
-    said = "; ".join(f"{rule['name']}: {estimate(rule['value']['doubly-robust'])}" for rule in rules)
+    said = "; ".join(f"{rule['name']}: {shown(rule['value']['doubly-robust'])}" for rule in rules)
     return ForestPlot(
         "Value and gain of each rule",
         said,
-        (ForestPanel("mean outcome", digits=3), ForestPanel("gain over the reference", 0.0, digits=3)),
+        (
+            ForestPanel("mean outcome", digits=_digits([rule["value"]["doubly-robust"] for rule in rules])),
+            ForestPanel("gain over the reference", 0.0, digits=_digits([rule["gain"] for rule in rules])),
+        ),
         rows,
         caption="Gain: how much better outcomes are than if all were given the reference, less the least benefit for "
         "each subject who is given another arm. Diamonds are learned rules.",
@@ -110,9 +126,9 @@ def _against(rules: list[Any], name: str) -> Table:
     rows = tuple(
         Row((
             capital(rule["name"]),
-            *(estimate(rule["against"][name]["value"][method]) for method in _METHODS),
-            estimate(rule["against"][name]["bootstrap"]),
-            estimate(rule["against"][name]["gain"]),
+            *(shown(rule["against"][name]["value"][method]) for method in _METHODS),
+            shown(rule["against"][name]["bootstrap"]),
+            shown(rule["against"][name]["gain"]),
         ))
         for rule in rules
         if name in rule["against"]
