@@ -22,12 +22,12 @@ from iatros.learners.completion.sparse import SparseTable
 _SETTLING = 3
 """Sweeps with the first guess of the variances: learned from factors that are still random, all would fade."""
 _OFFSET_SWEEPS = 3
-_EXPLAINED = 0.3
+_EXPLAINED = 0.6
 """Share of the values' variance that all factors together are guessed to explain at first."""
-_DECAY = 1.5
-"""How fast the first guess falls from one factor to the next: 1, 2 ** -1.5, 3 ** -1.5 ... of the first one's."""
-_ABOVE_FLOOR = 3.0
-"""Log-odds of the mean above the floor on which positive factors of 0 and 1 stand: a twentieth of its odds."""
+_DECAY = 1.0
+"""The first guess of factor f is f ** -_DECAY of that of the first: equal ones would share what one can explain."""
+_ABOVE_FLOOR = 4.0
+"""Log-odds of the mean above the floor on which positive factors of 0 and 1 stand: its odds are those / 55."""
 _FADED = 1e-6
 """Variance that a factor gives to the predictions, in parts of the noise, below which it is left out."""
 _TOLERANCE = 1e-6

@@ -73,10 +73,13 @@ class Wanted:
     candidates_of: np.ndarray
 
 
-def deviations(wanted: Wanted, by_column: SparseTable, rule: Rule, *, most: int, least: int) -> np.ndarray:
+def deviations(
+    wanted: Wanted, by_column: SparseTable, rule: Rule, *, most: int, least: int, damping: float = 0.0
+) -> np.ndarray:
     """The weighted mean deviation of each pair's nearest candidates (pairs,), 0.0 where fewer than `least` are alike.
 
-    At most the `most` most similar ones with a similarity above 0 count, weighted by it.
+    At most the `most` most similar ones with a similarity above 0 count, weighted by it; `damping` is the weight of one
+    more, whose deviation is 0.
     """
     order = np.argsort(wanted.target, kind="stable")
     order = order[wanted.target[order] >= 0]
@@ -91,7 +94,7 @@ def deviations(wanted: Wanted, by_column: SparseTable, rule: Rule, *, most: int,
             low, high, chosen.start, chosen.column, chosen.value, wanted.itself[asked],
             by_column.start, by_column.column, by_column.value, by_column.n_columns, _CENTRED[rule.likeness],
             rule.shrinkage, start, order, candidates.start, candidates.column, candidates.value,
-            wanted.candidates_of, most, least, out,
+            wanted.candidates_of, most, least, damping, out,
         )  # fmt: skip
 
     chosen.in_pieces(piece)
@@ -159,7 +162,8 @@ def _means(
     low: int, high: int, own_start: np.ndarray, own_column: np.ndarray, own_value: np.ndarray, itself: np.ndarray,
     start: np.ndarray, row: np.ndarray, value: np.ndarray, n_rows: int, centred: bool, shrinkage: float,
     pair_start: np.ndarray, pair: np.ndarray, near_start: np.ndarray, near_row: np.ndarray, near_value: np.ndarray,
-    near_of: np.ndarray, most: int, least: int, out: np.ndarray,
+    near_of: np.ndarray, most: int, least: int, damping: float,
+    out: np.ndarray,
 ) -> None:  # fmt: skip
     similarity, sums = np.empty(n_rows, dtype=np.float32), np.empty((n_rows, 6))
     best, kept = np.empty(most, dtype=np.float32), np.empty(most, dtype=np.float32)
@@ -174,4 +178,4 @@ def _means(
             for j in range(n):
                 weight += best[j]
                 total += best[j] * kept[j]
-            out[p] = total / weight if n >= least and weight > 0.0 else 0.0
+            out[p] = total / (weight + damping) if n >= least and weight > 0.0 else 0.0

@@ -37,7 +37,7 @@ class SvdPlusPlusParams(SvdParams):
 class NmfParams(ResponseParams):
     """Parameters of the factorisation without negative factors."""
 
-    n_factors: int = Field(default=32, ge=1, le=500, description="factors of each subject and treatment")
+    n_factors: int = Field(default=8, ge=1, le=500, description="factors of each subject and treatment")
     n_sweeps: int = Field(default=50, ge=1, le=1000, description="turns of subjects and treatments")
 
 

@@ -37,6 +37,12 @@ class KnnParams(BaselineParams):
     least_neighbours: int = Field(
         default=1, ge=1, le=10_000, description="fewest neighbours; with fewer, the answer is the baseline"
     )
+    damping: float = Field(
+        default=0.3,
+        ge=0,
+        le=1000,
+        description="similarity of one more neighbour, who was as the baseline says",
+    )
 
 
 class Knn:
@@ -57,7 +63,9 @@ class Knn:
         params = self.params
         baseline, notes = Baseline(params).fit(responses, newness=newness, seed=seed)
         similarity = Similarity.of(responses, params.similarity, params.shrinkage, baseline)
-        fitted = KnnPredictor(similarity, params.neighbours, params.n_neighbours, params.least_neighbours)
+        fitted = KnnPredictor(
+            similarity, params.neighbours, params.n_neighbours, params.least_neighbours, params.damping
+        )
         return fitted, {**notes, "stores_responses": True}
 
 
@@ -70,6 +78,7 @@ class KnnPredictor:
     neighbours: Literal["treatments", "subjects"]
     n_neighbours: int
     least_neighbours: int
+    damping: float
 
     def predict(self, ask: Ask) -> np.ndarray:
         """The answer for each pair (n,)."""
@@ -79,6 +88,7 @@ class KnnPredictor:
             by_subjects=self.neighbours == "subjects",
             most=self.n_neighbours,
             least=self.least_neighbours,
+            damping=self.damping,
         )
         edge = _CERTAIN if scale.outcome == "binary" else 0.0
         return np.clip(moved, scale.low + edge, scale.high - edge)
@@ -92,6 +102,7 @@ class KnnPredictor:
             "neighbours": self.neighbours,
             "n_neighbours": self.n_neighbours,
             "least_neighbours": self.least_neighbours,
+            "damping": self.damping,
         }
         return own, files
 
@@ -103,4 +114,5 @@ class KnnPredictor:
             document["neighbours"],
             int(document["n_neighbours"]),
             int(document["least_neighbours"]),
+            float(document["damping"]),
         )

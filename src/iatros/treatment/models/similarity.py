@@ -98,7 +98,9 @@ class Similarity:
         values = by_treatment.take(np.array([place]))
         return _likest(compare(values.column, values.value, by_subject, self.rule), place, top)
 
-    def expected_left(self, ask: Ask, *, by_subjects: bool, most: int, least: int) -> np.ndarray:
+    def expected_left(
+        self, ask: Ask, *, by_subjects: bool, most: int, least: int, damping: float
+    ) -> np.ndarray:
         """By how much each pair's outcome is expected to differ from the baseline (n,), from the likest `most`."""
         left, outcomes = self._histories(ask.subjects)
         treatment = ask.treatments.known[ask.treatment]
@@ -109,11 +111,11 @@ class Similarity:
         if by_subjects:
             targets = left if self.rule.likeness == "pearson-baseline" else outcomes
             wanted = Wanted(targets, ask.subjects.known, subject, self._left_by_treatment, treatment)
-            out[asked] = deviations(wanted, by_treatment, self.rule, most=most, least=least)
+            out[asked] = deviations(wanted, by_treatment, self.rule, most=most, least=least, damping=damping)
         else:
             places = np.arange(self.outcomes.n_columns)
             wanted = Wanted(by_treatment, places, treatment, left, subject)
-            out[asked] = deviations(wanted, compared, self.rule, most=most, least=least)
+            out[asked] = deviations(wanted, compared, self.rule, most=most, least=least, damping=damping)
         return out
 
     def _histories(self, subjects: Subjects) -> tuple[SparseTable, SparseTable]:

@@ -1,0 +1,128 @@
+"""The ensemble: weights that a search confirms, folds by what the answer is for, and the contract."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from tests.treatment.models.matrices import check_contract, error, simulated, split
+
+from iatros.core.errors import RequestError, SplitError
+from iatros.treatment.models.ensemble import (
+    Ensemble,
+    EnsembleParams,
+    inner_folds,
+    least_squares_weights,
+    likeliest_weights,
+)
+from iatros.treatment.models.factors import Svd
+from iatros.treatment.models.knn import Knn
+from iatros.treatment.responses.schema import Outcome, Responses
+
+FAST = {"svd": {"n_sweeps": 8, "n_factors": 4}}
+
+
+@pytest.mark.parametrize("outcome", ["continuous", "binary"])
+def test_the_contract(outcome: Outcome) -> None:
+    check_contract(Ensemble(EnsembleParams(n_folds=2, member_params=FAST)), simulated(outcome))
+
+
+def _grid() -> np.ndarray:
+    steps = np.linspace(0.0, 1.0, 51)
+    return np.array([(a, b, 1.0 - a - b) for a, b in product(steps, steps) if a + b <= 1.0 + 1e-9])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_have_the_least_squared_error_of_all_on_a_grid(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.normal(5.0, 2.0, 80)
+    said = (
+        y[:, None]
+        + rng.normal(0.0, [1.0, 1.5, 4.0], (80, 3))
+        + rng.normal(0.0, 1.0, (80, 1))
+        + [0.3, -0.5, 2.0]
+    )
+    weights = least_squares_weights(said, y)
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights.min() >= 0.0
+    errors = ((said @ _grid().T - y[:, None]) ** 2).mean(axis=0)
+    assert ((said @ weights - y) ** 2).mean() <= errors.min() + 1e-12
+    assert ((said @ weights - y) ** 2).mean() == pytest.approx(errors.min(), rel=2e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weights_have_the_least_cross_entropy_of_all_on_a_grid(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    likely = rng.random(150)
+    y = (rng.random(150) < likely).astype(float)
+    said = np.clip(likely[:, None] + rng.normal(0.0, [0.2, 0.3, 0.9], (150, 3)), 0.02, 0.98)
+
+    def loss(weights: np.ndarray) -> np.ndarray:
+        mean = said @ weights.T
+        return -np.log(np.where(y[:, None] > 0.5, mean, 1.0 - mean)).mean(axis=0)
+
+    weights = likeliest_weights(said, y)
+    assert weights.sum() == pytest.approx(1.0)
+    assert loss(weights[None])[0] <= loss(_grid()).min() + 1e-6
+
+
+def test_members_without_an_error_share_the_weight() -> None:
+    y = np.array([1.0, 2.0, 4.0])
+    np.testing.assert_allclose(least_squares_weights(np.column_stack([y, y]), y), [0.5, 0.5])
+
+
+def test_it_is_about_as_good_as_its_best_member() -> None:
+    responses = simulated()
+    train, unseen = split(responses)
+    learned = responses.take(train)
+    fitted, notes = Ensemble().fit(learned, newness="pairs", seed=0)
+    each = [kind().fit(learned, newness="pairs", seed=0)[0] for kind in (Knn, Svd)]
+    assert error(fitted, responses, unseen) < 1.03 * min(error(one, responses, unseen) for one in each)
+    assert list(notes["weights"]) == ["baseline", "knn", "svd"]
+    assert notes["weights"]["svd"] > 0.5
+    assert notes["members"]["svd"]["n_factors"] >= 2
+
+
+def test_folds_hold_whole_subjects_or_treatments_or_later_responses() -> None:
+    responses = simulated()
+    assert len(np.unique(inner_folds(responses, "pairs", 4, 0))) == 4
+    for newness, of in (("subjects", responses.subject), ("treatments", responses.treatment)):
+        fold = inner_folds(responses, newness, 4, 0)  # type: ignore[arg-type]
+        assert len(np.unique(fold)) == 4
+        assert len(np.unique(np.column_stack([of, fold]), axis=0)) == len(np.unique(of))
+    fold, time = inner_folds(responses, "time", 3, 0), responses.time
+    assert time is not None
+    assert sorted(np.unique(fold)) == [0, 1, 2, 3]
+    assert all(time[fold == number].max() < time[fold == number + 1].min() for number in range(3))
+
+
+@pytest.mark.parametrize("newness", ["subjects", "treatments", "time"])
+def test_it_learns_for_each_newness(newness: str) -> None:
+    params = EnsembleParams(members=("baseline", "svd"), n_folds=2, member_params=FAST)
+    _, notes = Ensemble(params).fit(simulated(), newness=newness, seed=0)  # type: ignore[arg-type]
+    assert sum(notes["weights"].values()) == pytest.approx(1.0)
+
+
+def test_responses_without_different_times_are_refused() -> None:
+    responses = simulated()
+    same = Responses(
+        responses.subjects, responses.treatments, responses.subject, responses.treatment, responses.y
+    )
+    with pytest.raises(RequestError, match="have no time"):
+        inner_folds(same, "time", 3, 0)
+    at_once = Responses(responses.subjects, responses.treatments, responses.subject, responses.treatment, responses.y,
+                        "continuous", np.zeros(len(responses)))  # fmt: skip
+    with pytest.raises(SplitError, match="too few different times"):
+        inner_folds(at_once, "time", 3, 0)
+
+
+def test_members_are_checked() -> None:
+    for members in (("svd", "svd"), ("svd", "ensemble"), ("svd",)):
+        with pytest.raises(ValidationError):
+            EnsembleParams(members=members)
+    with pytest.raises(RequestError, match="nmf"):
+        Ensemble(EnsembleParams(member_params={"nmf": {}})).fit(simulated(), newness="pairs", seed=0)
+    with pytest.raises(RequestError, match="als learns implicit outcomes"):
+        Ensemble(EnsembleParams(members=("als", "svd"))).fit(simulated(), newness="pairs", seed=0)
