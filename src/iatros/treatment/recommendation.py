@@ -40,12 +40,18 @@ def recommend(request: RecommendRequest, context: Context) -> Produced:
     answers = []
     for (name, patient), own in zip(patients.items(), safety, strict=True):
         ranked = rank(model, patient, better, candidates=candidates, taken_too=request.include_taken)
-        verdicts = _verdicts(model, gate, ranked, own)
+        verdicts = _verdicts(
+            model, gate, ranked, own, at_doses=bundle.manifest["columns"]["dose"] is not None
+        )
         allowed = _allowed(ranked, verdicts)
         found = listed(model, patient, allowed, table, request.top)
         for one in found:
             one["safety"] = said(verdicts[one["treatment"]])
-        removed = [stopped(verdict) for verdict in verdicts.values() if verdict.stopped]
+        removed = [
+            stopped(verdict) | {"treatment": treatment}
+            for treatment, verdict in verdicts.items()
+            if verdict.stopped
+        ]
         answers.append(
             {
                 "subject": name,
@@ -96,9 +102,13 @@ def _safety_patients(request: RecommendRequest, gate: Gate, names: list[str]) ->
     return [SafetyPatient()] * len(names)
 
 
-def _verdicts(model: ResponseModel, gate: Gate, ranked: Ranked, patient: SafetyPatient) -> dict[str, Verdict]:
+def _verdicts(
+    model: ResponseModel, gate: Gate, ranked: Ranked, patient: SafetyPatient, *, at_doses: bool
+) -> dict[str, Verdict]:
+    """The verdict on each treatment; one at a dose is checked by the name of the drug, which the rules are about."""
     names = [model.treatments[place] for place in ranked.places]
-    return dict(zip(names, gate.check(names, patient).verdicts, strict=True))
+    drugs = [name.rpartition(" ")[0] for name in names] if at_doses else names
+    return dict(zip(names, gate.check(drugs, patient).verdicts, strict=True))
 
 
 def _allowed(ranked: Ranked, verdicts: dict[str, Verdict]) -> Ranked:

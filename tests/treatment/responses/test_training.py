@@ -142,6 +142,26 @@ def test_what_the_knowledge_stops_never_comes_out(bundle: Path) -> None:
     assert warned["safety"]["status"] == "warning"
 
 
+def test_a_treatment_at_a_dose_is_checked_by_its_drug(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"subject_id": f"s{k}", "treatment": drug, "dose": dose, "score": float(rng.normal(dose / 10))}
+        for k in range(30)
+        for drug, dose in (("warfarin", 5), ("warfarin", 10), ("aspirin", 100))
+        if rng.random() < 0.8
+    ]
+    treatment.train(
+        rows, outcome="score", dose="dose", model="baseline", folds=2, out=tmp_path / "b", engine="serial"
+    )
+    knowledge = [{"table": "interactions", "drug_a": "warfarin", "drug_b": "amiodarone", "severity": "major"}]
+    answer = treatment.recommend(
+        tmp_path / "b", past="aspirin 100=2", include_taken=True, current="amiodarone", knowledge=knowledge
+    )
+    (patient,) = answer["patients"]
+    assert [one["treatment"] for one in patient["recommendations"]] == ["aspirin 100"]
+    assert {one["treatment"] for one in patient["stopped"]} == {"warfarin 5", "warfarin 10"}
+
+
 def test_similar_treatments_are_listed_with_what_they_share(bundle: Path) -> None:
     found = treatment.similar(bundle, treatment="therapy A")["similar"]
     assert {one["name"] for one in found} == {f"therapy {letter}" for letter in "BCDEF"}
