@@ -14,6 +14,7 @@ CASES = {
     "molecules-activity": "benchmarks.molecules_activity",
     "molecules-generate": "benchmarks.molecules_generate",
     "risk-tables": "benchmarks.risk_tables",
+    "treatment": "benchmarks.treatment",
 }
 
 
