@@ -40,6 +40,7 @@ from iatros.treatment.models.kernel_planning import (
     Hidden,
     choose_penalty,
     choose_ridge,
+    placed,
     weigh_features,
 )
 from iatros.treatment.responses.estimator import Newness, ResponseParams
@@ -224,7 +225,7 @@ def _cells(responses: Responses) -> tuple[Cells, tuple[np.ndarray, np.ndarray]]:
         )
     if min(n, m) < 2:
         raise FitError(f"kernels need two subjects and two treatments with responses; there are {n} and {m}")
-    places = _placed(s, rows), _placed(t, columns)
+    places = placed(s, rows), placed(t, columns)
     at = places[0][responses.subject], places[1][responses.treatment]
     values, known = np.zeros((n, m)), np.zeros((n, m))
     values[at] = responses.y > 0.0 if responses.outcome == "implicit" else responses.y
@@ -234,12 +235,6 @@ def _cells(responses: Responses) -> tuple[Cells, tuple[np.ndarray, np.ndarray]]:
         for features, active in ((responses.of_subjects, rows), (responses.of_treatments, columns))
     ]
     return Cells(values, known, *kernels), places
-
-
-def _placed(n: int, active: np.ndarray) -> np.ndarray:
-    places = np.full(n, -1, dtype=np.int64)
-    places[active] = np.arange(len(active))
-    return places
 
 
 def _lacking(kernel: FeatureKernel | None) -> float:

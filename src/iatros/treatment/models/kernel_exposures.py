@@ -8,7 +8,7 @@ import numpy as np
 
 from iatros.core.intervals import midranks
 from iatros.learners.completion.regression import Mix, Plan, Regressed, Side, Table, smooth
-from iatros.treatment.models.kernel_planning import HIDDEN, Cells
+from iatros.treatment.models.kernel_planning import HIDDEN, Cells, placed
 
 RIDGES_OF_EXPOSURES = (2.0, 4.0, 8.0)
 _FEATURES_BESIDE_ANGLES = 0.1
@@ -55,10 +55,11 @@ def choose_ridge_of_exposures(
     """The ridge that ranks hidden exposures highest among all pairs without one, and how well each ridge does.
 
     Hidden are a tenth of the exposures, or all of a tenth of the subjects (treatments) where those will be new. What
-    decides is the mean of the AUROC and the average precision: the whole of the ranking and its top.
+    decides is the mean of the AUROC and of the average precision over the best ridge's: the whole of the ranking and
+    its top. The precision itself is no scale to add, for pairs that are exposures nobody knows of lower it.
     """
     rng = np.random.default_rng(seed)
-    merit: dict[float, list[float]] = {ridge: [] for ridge in ridges}
+    merit: dict[float, list[tuple[float, float]]] = {ridge: [] for ridge in ridges}
     whole = cells.kernels()
     for _ in range(2):
         values, at = _hide(cells.values, newness, rng)
@@ -68,7 +69,7 @@ def choose_ridge_of_exposures(
             for kernel, places in zip(whole, kept, strict=True)
         )
         rows, columns = (
-            Side(_placed(n, places), None if kernel is None else kernel[:, places])
+            Side(placed(n, places), None if kernel is None else kernel[:, places])
             for kernel, places, n in zip(whole, kept, values.shape, strict=True)
         )
         both = Both.of(values[np.ix_(*kept)], of_rows, of_columns, plan)
@@ -77,10 +78,12 @@ def choose_ridge_of_exposures(
             told = np.zeros(values.shape)
             for weight, one in both.regress(ridge):
                 told += weight * one.ask(rows, columns)
-            merit[ridge].append((auroc(told[at], told[free]) + average_precision(told[at], told[free])) / 2.0)
-    means = {ridge: float(np.mean(found)) for ridge, found in merit.items()}
-    best = max(ridges, key=lambda ridge: means[ridge])
-    return best, {f"{ridge:g}": mean for ridge, mean in means.items()}
+            merit[ridge].append((auroc(told[at], told[free]), average_precision(told[at], told[free])))
+    means = {ridge: np.mean(found, axis=0) for ridge, found in merit.items()}
+    highest = max(mean[1] for mean in means.values())
+    scores = {ridge: float(mean[0] + mean[1] / max(highest, 1e-12)) / 2.0 for ridge, mean in means.items()}
+    best = max(ridges, key=lambda ridge: scores[ridge])
+    return best, {f"{ridge:g}": score for ridge, score in scores.items()}
 
 
 def _hide(
@@ -112,12 +115,6 @@ def _judged(
         free &= np.isin(np.arange(values.shape[1]), at[1])[None, :]
     row, column = np.nonzero(free)
     return row, column
-
-
-def _placed(n: int, places: np.ndarray) -> np.ndarray:
-    placed = np.full(n, -1, dtype=np.int64)
-    placed[places] = np.arange(len(places))
-    return placed
 
 
 def average_precision(events: np.ndarray, others: np.ndarray) -> float:

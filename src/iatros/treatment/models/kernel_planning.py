@@ -126,3 +126,10 @@ def _tenth(value: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         places = rng.permutation(np.flatnonzero(value == one))
         parts.append(places[: max(1, int(HIDDEN * len(places)))])
     return np.sort(np.concatenate(parts))
+
+
+def placed(n: int, kept: np.ndarray) -> np.ndarray:
+    """The place of each of n among the `kept` ones (n,), -1 of one that is not."""
+    places = np.full(n, -1, dtype=np.int64)
+    places[kept] = np.arange(len(kept))
+    return places
