@@ -144,7 +144,7 @@ def train_member(encoder: str, learning: Learning, params: NetworkParams, seed: 
     with one_thread(seed):
         rng = np.random.default_rng([seed, 1])
         network = Network(encoder, encoded, params)
-        _begin(network, encoded.targets(learning.train))
+        _begin(network, encoded, learning.train)
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
         )
@@ -226,9 +226,22 @@ def _mask(encoded: Encoded, rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def _begin(network: Network, truth: np.ndarray) -> None:
-    """The offsets start at how often each medication is given."""
+def _begin(network: Network, encoded: Encoded, rows: np.ndarray) -> None:
+    """Offsets start at how often each medication is given, and the wide part at how much oftener it is given again.
+
+    The second is one number for all medications, so that few visits suffice to know it.
+    """
+    truth = encoded.targets(rows)
     share = (truth.sum(axis=0) + 0.5) / (len(truth) + 1.0)
+    odds = np.log(share / (1 - share))
+    start, before = encoded.before()
+    given = np.zeros((encoded.n_visits, encoded.n_medications + 1), dtype=bool)
+    given[np.repeat(np.arange(encoded.n_visits), np.diff(start)), before] = True
+    again = given[rows, 1:]
     with torch.no_grad():
         network.out.weight.mul_(0.1)
-        network.out.bias.copy_(torch.from_numpy(np.log(share / (1 - share)).astype(np.float32)))
+        network.out.bias.copy_(torch.from_numpy(odds.astype(np.float32)))
+        if again.any():
+            stay = (float((truth & again).sum()) + 0.5) / (float(again.sum()) + 1.0)
+            typical = float((again * odds).sum() / again.sum())
+            network.wide_before[1:].fill_diagonal_(max(math.log(stay / (1 - stay)) - typical, 0.0))
