@@ -130,9 +130,9 @@ def simulated(n: int, seed: int, slope: float) -> tuple[EffectCohort, np.ndarray
 
 
 def heterogeneity(repeats: int = REPEATS) -> dict[str, Any]:
-    """How often the test rejects at 5 %: without heterogeneity, and where the effects' standard deviation is 0.3."""
-    answer: dict[str, Any] = {"n": 600, "slope": 0.3, "repeats": repeats}
-    for name, slope in (("size", 0.0), ("power", 0.3)):
+    """How often the test rejects at 5 %: without heterogeneity, and where the effects' standard deviation is 0.4."""
+    answer: dict[str, Any] = {"n": 600, "slope": 0.4, "repeats": repeats}
+    for name, slope in (("size", 0.0), ("power", 0.4)):
         rejected = 0
         for seed in range(repeats):
             cohort, _ = simulated(600, 10_000 + seed, slope)
@@ -177,7 +177,7 @@ def twins_table() -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
     return table[:, :-2], names[:-2], (table[:, -2:] < 9999).astype(float)
 
 
-def twins(repeats: int = 20, n_learned: int = 3000) -> dict[str, Any]:
+def twins(repeats: int = 5, n_learned: int = 4000) -> dict[str, Any]:
     """Error of the average effect over draws of which twin is shown, and the effects of `auto` in one of them.
 
     The heavier twin is shown with probability 1 / (1 + exp(-w x - noise)), w drawn from [-0.1, 0.1] for each
@@ -249,7 +249,7 @@ def heterogeneity_lines(folder: Path) -> tuple[list[Line], dict[str, Any]]:
     return [
         Line("rejected without heterogeneity", said, "3 to 7 %", _share(size), 0.03 <= size["value"] <= 0.07,
              f"{_COMMAND} heterogeneity"),
-        Line("rejected, standard deviation of effects 0.3 (noise 1)", said, "at least 80 %", _share(power),
+        Line("rejected, standard deviation of effects 0.4 (noise 1)", said, "at least 80 %", _share(power),
              power["value"] >= 0.8, f"{_COMMAND} heterogeneity"),
     ], found  # fmt: skip
 

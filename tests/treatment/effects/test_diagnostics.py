@@ -131,23 +131,39 @@ def test_the_combination_of_equal_p_values_is_that_value():
     assert cauchy_combination([0.01, 0.8]) == pytest.approx(0.02088, abs=1e-5)
 
 
-def test_heterogeneity_is_found_where_it_is_with_all_of_the_slope():
-    cohort, _ = simulated(n=500, slope=1.0)
+def test_heterogeneity_is_found_where_it_is_in_a_line_or_a_square():
+    cohort, _ = simulated(n=500, slope=0.8)
     found = heterogeneity_test(cohort, fit_nuisances(cohort), 1)
-    assert found.p_value < 0.001
-    assert found.slope == pytest.approx(1.0, abs=0.35)
+    assert found.p_value < 0.005
+    assert found.by_features["covariates"] < 0.005
     assert (found.arm, found.reference, found.n) == ("arm 1", "arm 0", 500)
+    squared = replace(
+        cohort, y=cohort.y + cohort.arm * cohort.X[:, 2] ** 2 - cohort.arm * 0.8 * cohort.X[:, 1]
+    )
+    by = heterogeneity_test(squared, fit_nuisances(squared), 1).by_features
+    assert by["squares and products"] < 0.005
 
 
 def test_heterogeneity_is_not_found_more_often_than_said_where_there_is_none():
     p_values = []
     for seed in range(60):
         cohort, _ = simulated(n=200, slope=0.0, seed=seed)
-        p_values.append(
-            heterogeneity_test(cohort, fit_nuisances(cohort, folds=2, seed=seed), 1, splits=1).p_value
-        )
+        p_values.append(heterogeneity_test(cohort, fit_nuisances(cohort, folds=2, seed=seed), 1).p_value)
     assert np.mean(np.array(p_values) < 0.05) <= 0.15
     assert 0.35 < np.mean(p_values) < 0.65
+
+
+def test_the_test_is_of_two_arms_and_of_patients():
+    cohort, _ = simulated(n=300, arms=3)
+    nuisances = fit_nuisances(cohort)
+    found = heterogeneity_test(cohort, nuisances, 2, 1)
+    assert found.n == (cohort.arm > 0).sum()
+    assert (found.arm, found.reference) == ("arm 2", "arm 1")
+    twice = np.tile(np.arange(300), 2)
+    again = replace(nuisances, mu=nuisances.mu[twice], e=nuisances.e[twice], weight=nuisances.weight[twice])
+    # every patient's row a second time: nothing new is known
+    doubled = heterogeneity_test(cohort.take(twice), again, 2, 1)
+    assert doubled.p_value == pytest.approx(found.p_value, abs=1e-12)
 
 
 def test_placebo_arms_have_no_effect():

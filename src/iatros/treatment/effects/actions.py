@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from iatros.treatment.effect_requests import EffectRequest
 from iatros.treatment.effects.answers import answers, summary
 from iatros.treatment.effects.averages import PairEffect
 from iatros.treatment.effects.estimation import Estimated, estimate, kept
+from iatros.treatment.effects.heterogeneity import HeterogeneityTest
 from iatros.treatment.effects.report import build
 from iatros.treatment.effects.study import Study, open_study
 from iatros.treatment.effects.words import assumptions, estimand, heterogeneity_words
@@ -167,12 +169,9 @@ def _pair_document(found: Estimated, place: int, one: PairEffect) -> dict[str, A
     }
 
 
-def _test_document(test: Any, request: EffectRequest) -> dict[str, Any]:
+def _test_document(test: HeterogeneityTest, request: EffectRequest) -> dict[str, Any]:
     evidence = test.p_value < 1 - request.confidence_level
-    return {
-        "arm": test.arm, "reference": test.reference, "p_value": test.p_value, "slope": test.slope, "n": test.n,
-        "method": test.method, "evidence": evidence, "statement": heterogeneity_words(test, evidence),
-    }  # fmt: skip
+    return asdict(test) | {"evidence": evidence, "statement": heterogeneity_words(test, evidence)}
 
 
 def _models(found: Estimated, request: EffectRequest) -> list[dict[str, Any]]:

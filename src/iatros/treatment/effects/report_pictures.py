@@ -21,7 +21,7 @@ from iatros.core.report import (
     Table,
     Tag,
 )
-from iatros.core.report.numbers import number, percent
+from iatros.core.report.numbers import number, percent, rounded
 from iatros.core.report_sections.reading import Result, blocks, capital, estimate
 
 _SHOWN = 30
@@ -121,8 +121,9 @@ def individual_section(result: Result) -> Section:
 
 
 def _test(one: Mapping[str, Any]) -> Note:
+    parts = ", ".join(f"{name} {rounded(p_value)}" for name, p_value in one["by_features"].items())
     return Note(
-        f"{capital(one['statement'])}. {capital(one['method'])}; slope {number(one['slope'], 2)}, n {one['n']}."
+        f"{capital(one['statement'])}. {capital(one['method'])}; p by features: {parts}; n {one['n']}."
     )
 
 
