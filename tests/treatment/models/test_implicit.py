@@ -66,12 +66,21 @@ def test_a_new_subject_is_ranked_from_its_history(kind: type[Als] | type[Bpr]) -
 
 def test_a_subject_learned_from_is_folded_in_where_it_was() -> None:
     responses = simulated("implicit")
-    fitted, _ = Als(AlsParams(n_sweeps=300, n_factors=4, penalty=5.0)).fit(
-        responses, newness="subjects", seed=0
-    )
+    fitted, _ = Als(AlsParams(n_sweeps=300, n_factors=4)).fit(responses, newness="subjects", seed=0)
     places = np.array([3, 60])
     new = fitted.predict(Ask.every(as_new(responses, places), all_treatments()))
     np.testing.assert_allclose(new, fitted.predict(Ask.every(known(places), all_treatments())), atol=0.02)
+
+
+def test_exposures_at_random_leave_no_factor() -> None:
+    rng = np.random.default_rng(2)
+    subject, treatment = np.nonzero(rng.random((80, 25)) < 0.2)
+    taken = Responses(names("s", 80), names("t", 25), subject, treatment, np.ones(len(subject)), "implicit")
+    fitted, notes = Als().fit(taken, newness="pairs", seed=0)
+    scores = fitted.predict(Ask.every(known(np.arange(80)), Treatments(np.arange(25)))).reshape(80, 25)
+    assert notes["penalty"] == pytest.approx(2.0 * 0.4 * (80**0.5 + 5.0), rel=0.05)
+    # what remains is one factor, the shares: all subjects are ranked alike
+    assert np.linalg.matrix_rank(scores, tol=1e-2 * np.linalg.norm(scores)) <= 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,7 +109,7 @@ def test_a_subject_that_took_everything_is_answered() -> None:
         (Als, {"n_factors": 2}),
         (Als, {"n_sweeps": 1}),
         (Als, {"penalty": 50.0}),
-        (Als, {"confidence": 1.0}),
+        (Als, {"confidence": 5.0}),
         (Bpr, {"n_factors": 2}),
         (Bpr, {"n_sweeps": 3}),
         (Bpr, {"penalty": 0.5}),

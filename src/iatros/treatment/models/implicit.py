@@ -28,12 +28,17 @@ class AlsParams(ResponseParams):
 
     n_factors: int = Field(default=32, ge=1, le=500, description="factors of each subject and treatment")
     n_sweeps: int = Field(default=20, ge=1, le=1000, description="turns of subjects and treatments")
-    penalty: float = Field(default=1.0, gt=0, le=1e6, description="penalty on the squared factors")
-    confidence: float = Field(
-        default=10.0,
+    penalty: float = Field(
+        default=2.0,
         gt=0,
         le=1e6,
-        description="how much more an exposure counts than none, for each unit of its weight",
+        description="penalty on the squared factors, in parts of what exposures at random would need to leave none",
+    )
+    confidence: float = Field(
+        default=1.0,
+        gt=0,
+        le=1e6,
+        description="how much more an exposure counts than none, for each unit of weight",
     )
 
 
@@ -42,9 +47,9 @@ class BprParams(ResponseParams):
 
     n_factors: int = Field(default=32, ge=1, le=500, description="factors of each subject and treatment")
     n_sweeps: int = Field(default=100, ge=1, le=10_000, description="passes over the exposures")
-    learning_rate: float = Field(default=0.05, gt=0, le=1, description="size of a step")
+    learning_rate: float = Field(default=0.02, gt=0, le=1, description="size of a step")
     penalty: float = Field(
-        default=0.01, gt=0, le=100, description="penalty on the squared factors, at each step"
+        default=0.1, gt=0, le=100, description="penalty on the squared factors, at each step"
     )
 
 
@@ -61,14 +66,15 @@ class Als:
     def fit(
         self, responses: Responses, *, newness: Newness, seed: int
     ) -> tuple[ExposurePredictor, dict[str, Any]]:
-        """The factors; notes: how many there are."""
+        """The factors; notes: how many there are, and the penalty."""
         from implicit.cpu.als import AlternatingLeastSquares
 
         check_learnable(Als, responses)
         params = self.params
+        penalty = params.penalty * _of_random_exposures(responses)
         model = AlternatingLeastSquares(
             factors=params.n_factors,
-            regularization=params.penalty,
+            regularization=penalty,
             alpha=1.0,
             iterations=params.n_sweeps,
             num_threads=1,  # its sums over all rows depend on the number of threads
@@ -76,9 +82,8 @@ class Als:
             use_cg=False,
         )
         _fit(model, responses, 1.0 + params.confidence * responses.y)
-        return _predictor("als", model, responses, params.penalty, params.confidence), {
-            "n_factors": params.n_factors
-        }
+        fitted = _predictor("als", model, responses, penalty, params.confidence)
+        return fitted, {"n_factors": params.n_factors, "penalty": penalty}
 
 
 class Bpr:
@@ -109,6 +114,17 @@ class Bpr:
         )
         _fit(model, responses, np.ones(len(responses)))
         return _predictor("bpr", model, responses, params.penalty, 1.0), {"n_factors": params.n_factors}
+
+
+def _of_random_exposures(responses: Responses) -> float:
+    """The largest singular value to expect of as many exposures as there are, taken at random, less their mean.
+
+    Least squares with a penalty on both factors takes that penalty off each singular value (Srebro and others 2005), so
+    that with this one nothing is learned from chance.
+    """
+    s, t = (len(np.unique(part)) for part in (responses.subject, responses.treatment))
+    share = min(len(responses) / (s * t), 1.0)
+    return float(np.sqrt(max(share * (1.0 - share), 1e-6)) * (np.sqrt(s) + np.sqrt(t)))
 
 
 def _fit(model: Any, responses: Responses, weight: np.ndarray) -> None:
