@@ -22,7 +22,7 @@ from iatros.treatment.sequences.settings import SequenceSettings
 from iatros.treatment.sequences.simulation import simulate_visits
 from iatros.treatment.sequences.sources import Columns
 
-_SUBJECTS = 1500
+_SUBJECTS = 1000
 _COMMAND = "python -m benchmarks.treatment_sequences"
 _OF_SIMULATION = Columns(visit="visit", time="day")
 

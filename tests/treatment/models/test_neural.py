@@ -7,12 +7,23 @@ import numpy as np
 import pytest
 
 from iatros.core.errors import InputError, OutcomeError
+from iatros.learners.completion.factor_loops import Kind
+from iatros.learners.completion.factors import Factorisation, Prior, Side
+from iatros.treatment.models.factors import FactorPredictor
 from iatros.treatment.models.neural import Neural, NeuralParams, TowerPredictor
 from iatros.treatment.models.neural_inputs import fit_scale, fit_scaling, past_of, tuning_rows
+from iatros.treatment.models.scale import Scale as FactorScale
 from iatros.treatment.responses.estimator import load_predictor
 from iatros.treatment.responses.schema import Ask, Block, Features, Responses, Subjects, Treatments
 
-QUICK = {"units": 16, "factors": 6, "n_members": 2, "max_epochs": 25, "learning_rate": 1e-2, "batch_size": 256}
+QUICK = {
+    "units": 16,
+    "factors": 6,
+    "n_members": 2,
+    "max_epochs": 25,
+    "learning_rate": 1e-2,
+    "batch_size": 256,
+}
 
 
 def made(n_subjects=90, n_treatments=14, outcome="continuous", share=0.5, seed=0):
@@ -82,6 +93,19 @@ def test_without_layers_features_and_history_it_is_the_biased_factorisation():
     ]  # fmt: skip
     ask = Ask(*_everybody(responses), np.repeat([0, 7, 89], 3), np.tile([0, 3, 13], 3))
     np.testing.assert_allclose(predictor.predict(ask), by_hand, rtol=1e-5)
+    # and the factorisation itself, given these offsets and factors, says the same
+    columns = np.column_stack([arrays["treatments.offsets"], arrays["treatments.vectors"]])
+    zeros = np.zeros_like(columns[0])
+    factors = FactorPredictor(
+        FactorScale("continuous", scale.mean, scale.spread, -np.inf, np.inf),
+        Factorisation(
+            Kind(float(arrays["mean"][0]), 1.0, False, False),
+            np.column_stack([arrays["subjects.offsets"], arrays["subjects.vectors"]]),
+            Side(columns, np.zeros_like(columns)), Prior(zeros[None], np.ones(len(zeros))), zeros,
+        ),
+    )  # fmt: skip
+    every = Ask.every(*_everybody(responses))
+    np.testing.assert_allclose(predictor.predict(every), factors.predict(every), rtol=1e-5)
 
 
 def test_the_factorisation_within_it_finds_the_factors():
@@ -276,6 +300,9 @@ def test_predicting_needs_neither_torch_nor_scikit_learn(continuous, tmp_path):
     code = f"""
 import sys, numpy as np
 from pathlib import Path
+from iatros.learners.completion.factor_loops import Kind
+from iatros.learners.completion.factors import Factorisation, Prior, Side
+from iatros.treatment.models.factors import FactorPredictor
 from iatros.treatment.models.neural import TowerPredictor
 from iatros.treatment.responses.schema import Ask, Subjects, Treatments
 found = TowerPredictor.load({document!r}, lambda name: (Path({str(tmp_path)!r}) / name).read_bytes())

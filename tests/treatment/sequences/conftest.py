@@ -44,9 +44,7 @@ def simulated():
 @pytest.fixture(scope="session")
 def trained(simulated, tmp_path_factory):
     """What training gave, and the folder of its bundle."""
-    settings = SequenceSettings(
-        "gru", {"members": 2, "max_epochs": 40, "learning_rate": 6e-3}, n_bootstrap=100
-    )
+    settings = SequenceSettings("gru", {"members": 2, "max_epochs": 40}, n_bootstrap=100)
     produced = train_sequences(
         settings, simulated.rows, COLUMNS, Context(), covariates=simulated.subjects,
         interactions=simulated.interactions, request={"table": {"rows": len(simulated.rows)}},

@@ -152,6 +152,7 @@ def test_after_a_visit_with_medications_the_next_one_is_asked_about(trained, sim
     (answer,) = produced.result["recommendations"]
     assert answer["visit"] == "next"
     assert answer["nothing_known_of_the_visit"]
+    assert any("the model learned with age_years" in note for note in produced.result["notes"])
     assert any("of which no code is known" in note for note in produced.result["notes"])
     assert produced.table["rank"] == [1, 2]
     with pytest.raises(TableError, match="no line is of the subject"):

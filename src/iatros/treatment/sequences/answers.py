@@ -53,7 +53,7 @@ def recommend_next(
         read = _read(bundle, fitted, table, columns, visits)
         histories, added = _chosen(read.histories, subjects).with_next()
         static = static_of(
-            fitted.reader, _covariates(bundle, fitted, covariates), bundle.manifest["columns"]["subject"],
+            fitted.reader, _covariates(bundle, fitted, covariates, read), bundle.manifest["columns"]["subject"],
             histories.subjects,
         )  # fmt: skip
     encoded = fitted.encode(histories, static)
@@ -117,7 +117,13 @@ def evaluate_next(
         raise OutcomeError("no visit has a medication, so there is nothing to judge by", where=read.source)
     known = Columns(**bundle.manifest["columns"]) if columns is None else columns
     study = Study(
-        read.histories, rows, known, _covariates(bundle, fitted, covariates), pairs, read.account, read.source
+        read.histories,
+        rows,
+        known,
+        _covariates(bundle, fitted, covariates, read),
+        pairs,
+        read.account,
+        read.source,
     )
     with context.progress.step("answering"):
         judged = joined(study, [rows], [answer(study, fitted, rows)])
@@ -182,8 +188,13 @@ def _read(
     return read
 
 
-def _covariates(bundle: Bundle, fitted: SequenceModel, reference: Any) -> Table | None:
+def _covariates(bundle: Bundle, fitted: SequenceModel, reference: Any, read: ReadHistories) -> Table | None:
     if reference is None:
+        if fitted.reader is not None:
+            read.account.notes.append(
+                f"no covariates were given, although the model learned with {', '.join(fitted.reader.schema.names)}: "
+                "every subject is answered for as one of whom they are not known"
+            )
         return None
     if fitted.reader is None:
         raise RequestError(

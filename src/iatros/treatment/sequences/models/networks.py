@@ -35,16 +35,16 @@ class NetworkParams(SequenceParams):
     dropout: float = Field(
         default=0.2, ge=0, lt=1, description="share of units hidden in each step of training"
     )
-    learning_rate: float = Field(default=3e-3, gt=0, le=1, description="step of the optimiser")
+    learning_rate: float = Field(default=5e-3, gt=0, le=1, description="step of the optimiser")
     weight_decay: float = Field(
         default=1e-2, ge=0, le=10, description="shrinkage of the weights in each step"
     )
-    batch_subjects: int = Field(default=32, ge=1, le=100_000, description="subjects in a step")
+    batch_subjects: int = Field(default=16, ge=1, le=100_000, description="subjects in a step")
     max_epochs: int = Field(
         default=60, ge=1, le=10_000, description="times that every visit is learned from, at most"
     )
     patience: int = Field(
-        default=8, ge=1, le=1000, description="epochs without a better tuning loss before the end"
+        default=12, ge=1, le=1000, description="epochs without a better tuning loss before the end"
     )
     members: int = Field(
         default=3, ge=1, le=50, description="networks trained from different seeds and averaged"
