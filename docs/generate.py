@@ -354,13 +354,16 @@ def _kind_of(annotation: Any, schema: Mapping[str, Any]) -> str:
         return " or ".join(_kind_of(part, schema) for part in get_args(annotation) if part is not type(None))
     known = {str: "text", int: "whole number", float: "number", bool: "yes or no", Path: "file"}
     origins = {Literal: "choice", tuple: "names"}
-    by_schema = {"array": "table", "files": "images", "compounds": "compounds", "string": "bundle"}
+    by_schema = {
+        "array": "table", "files": "images", "compounds": "compounds", "knowledge": "knowledge", "string": "bundle",
+    }  # fmt: skip
+    told = known.get(annotation) or origins.get(get_origin(annotation))
+    if told is not None:
+        return told
+    if get_origin(annotation) is dict:
+        return "values by name"
     holder = next(one for one in (schema, *schema.get("anyOf", ())) if "type" in one)
-    return (
-        known.get(annotation)
-        or origins.get(get_origin(annotation))
-        or by_schema[holder.get("format", holder["type"])]
-    )
+    return by_schema[holder.get("format", holder["type"])]
 
 
 def _limits(schema: Mapping[str, Any]) -> str:
