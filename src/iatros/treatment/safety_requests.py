@@ -114,7 +114,7 @@ class SafetyFields(Request):
         None, description="allergies of the patient, to drugs or classes; none where there are none"
     )
     laboratory: Values = Field(
-        default_factory=dict, description="measured values, each with its unit, such as egfr=28 mL/min/1.73m2"
+        {}, description="measured values, each with its unit, such as egfr=28 mL/min/1.73m2"
     )
     age_years: Annotated[float, _Told] | None = Field(
         None, ge=0.0, le=130.0, description="age of the patient", json_schema_extra={"unit": "years"}
@@ -122,12 +122,12 @@ class SafetyFields(Request):
     sex: Annotated[Literal["female", "male"], _Told] | None = Field(None, description="sex of the patient")
     pregnant: Annotated[bool, _Told] | None = Field(None, description="whether the patient is pregnant")
     patient_columns: Mapped = Field(
-        default_factory=dict,
+        {},
         description="columns of a table of patients that are called otherwise than these fields, such as "
         "current=medication,conditions=icd10",
     )
     laboratory_units: Mapped = Field(
-        default_factory=dict,
+        {},
         description="columns of a table of patients that hold laboratory values, each with its unit, such as "
         "egfr=mL/min/1.73m2",
     )
