@@ -39,9 +39,17 @@ def effect(request: EffectRequest, context: Context) -> Produced:
     result, own, new = _result(study, request, found, patients, asked)
     for note in result["notes"]:
         context.progress.note(note)
-    result = plain(result)
+    result = plain(result | {"estimates": _estimates(result)})
     documents = {"report.html": render(build(result)).encode(), "effects.csv": csv_text(own).encode()}
     return Produced(result, table=own if new is None else new, documents=documents)
+
+
+def _estimates(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a screen shows first: the average effect of each arm."""
+    return [
+        {"name": f"average effect, {one['arm']} against {one['reference']}", **one["difference"]}
+        for one in result["average"] or ()
+    ]
 
 
 def _read_patients(study: Study, request: EffectRequest) -> Table:

@@ -150,6 +150,9 @@ def _result(
         "seed": request.seed,
         "versions": versions(_LIBRARIES),
     }  # fmt: skip
+    result["estimates"] = [
+        {"name": f"value, {rule['name']}", **rule["value"]["doubly-robust"]} for rule in result["rules"]
+    ]
     result["notes"] = [*study.notes, *_notes(result)]
     return result
 
