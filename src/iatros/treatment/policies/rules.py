@@ -114,10 +114,9 @@ def _compared(condition: Comparison, values: np.ndarray) -> tuple[np.ndarray, np
     unknown = _absent(values)
     if values.dtype != object:
         wanted = [_as_number(value, condition.column) for value in condition.values]
-        with np.errstate(invalid="ignore"):
-            if condition.sign in _ORDERED:
-                return _ORDERED[condition.sign](values, wanted[0]) & ~unknown, unknown
-            equal = np.isin(values, wanted)
+        if condition.sign in _ORDERED:
+            return _ORDERED[condition.sign](values, wanted[0]) & ~unknown, unknown
+        equal = np.isin(values, wanted)
     else:
         if condition.sign in _ORDERED:
             raise RequestError(
