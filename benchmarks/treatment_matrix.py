@@ -197,33 +197,33 @@ def large_responses(
     offsets = [rng.normal(0.0, 0.3, size).astype(np.float32) for size in (n_subjects, n_treatments)]
     fame = np.exp(rng.normal(size=n_treatments))
     drawn_from = np.repeat(np.arange(n_treatments), 1 + np.round(fame / fame.sum() * 2_000_000).astype(int))
-    counts = _counts(np.exp(0.5 * rng.normal(size=n_subjects)), n, 5, n_treatments // 4)
+    activity = np.exp(0.5 * rng.normal(size=n_subjects))
+    ends = np.round(np.concatenate([[0.0], np.cumsum(activity)]) / activity.sum() * n).astype(np.int64)
     subject, treatment, y = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
-    ends = np.concatenate([[0], np.cumsum(counts)])
     for low in range(0, n_subjects, 20_000):
         high = min(low + 20_000, n_subjects)
         part = slice(ends[low], ends[high])
-        subject[part] = np.repeat(np.arange(low, high), counts[low:high])
-        treatment[part] = _without_repeats(rng, drawn_from, subject[part], n_treatments)
-        s, t = subject[part], treatment[part]
+        s, t = _pairs(
+            rng, np.repeat(np.arange(low, high), np.diff(ends[low : high + 1])), drawn_from, n_treatments
+        )
+        subject[part], treatment[part] = s, t
         y[part] = (
             offsets[0][s] + offsets[1][t] + np.einsum("nk,nk->n", P[s], Q[t]) + rng.normal(0.0, 0.8, len(s))
         )
     return Responses(_names("s", n_subjects), _names("t", n_treatments), subject, treatment, y)
 
 
-def _without_repeats(
-    rng: np.random.Generator, drawn_from: np.ndarray, subject: np.ndarray, n: int
-) -> np.ndarray:
-    """A treatment for each of the sorted subjects, drawn again wherever a pair stands twice."""
-    treatment = rng.choice(drawn_from, len(subject))
-    again = np.ones(1, np.int64)
-    while len(again):
-        order = np.argsort(subject * n + treatment, kind="stable")
-        pair = (subject * n + treatment)[order]
-        again = order[1:][pair[1:] == pair[:-1]]
-        treatment[again] = rng.choice(drawn_from, len(again))
-    return treatment
+def _pairs(
+    rng: np.random.Generator, subject: np.ndarray, drawn_from: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As many different pairs as there are entries in `subject`, about as many of each subject as it has entries."""
+    found = np.empty(0, np.int64)
+    while len(found) < len(subject):
+        drawn = subject * n + rng.choice(drawn_from, len(subject))
+        found = np.sort(np.concatenate([found, drawn]))
+        found = found[np.append(True, found[1:] != found[:-1])]
+    kept = np.sort(rng.permutation(len(found))[: len(subject)])
+    return found[kept] // n, found[kept] % n
 
 
 def large(n_subjects: int, n_treatments: int, n: int, n_factors: int, n_sweeps: int) -> dict[str, Any]:
