@@ -70,7 +70,9 @@ class PolicyRequest(Request):
         description="by how much, in the outcome's unit, an arm must be better than the reference to be given",
     )
     asks: Names = Field((), description="covariates that the learned tree may ask about; all where not given")
-    depth: Literal["auto", 0, 1, 2] = Field(
+    depth: Annotated[
+        Literal["auto", "0", "1", "2"], BeforeValidator(lambda v: str(v) if type(v) is int else v)
+    ] = Field(
         "auto", description="most questions of the learned tree; auto asks only what pays on unseen subjects"
     )
     smallest_share: float = Field(

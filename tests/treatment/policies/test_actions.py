@@ -297,6 +297,11 @@ def test_requests_that_do_not_hold_together(fields: dict[str, Any], said: str) -
         build(PolicyRequest, {"table": CLINIC, **FIELDS, **fields})
 
 
+def test_a_depth_is_a_number_or_a_word() -> None:
+    depths = [PolicyRequest(table=CLINIC, **{**FIELDS, "depth": depth}).depth for depth in (1, "1", "auto")]
+    assert depths == ["1", "1", "auto"]
+
+
 def test_a_trial_of_four_arms(shared_data: Path) -> None:
     """ACTG175: didanosine added to zidovudine is the best arm for CD4 at 20 weeks (Hammer et al. 1996)."""
     text = (shared_data / "actg175" / "ACTG175.csv").read_text()

@@ -85,7 +85,7 @@ def _learning(request: PolicyRequest, study: Study) -> Learning:
     return Learning(
         Preference(request.better, request.least_benefit),
         NuisanceModels((request.outcome_model,), request.propensity_model, request.censoring),
-        Candidate(request.learner, request.base), None if request.depth == "auto" else request.depth,
+        Candidate(request.learner, request.base), None if request.depth == "auto" else int(request.depth),
         request.smallest_share, columns, request.seed,
     )  # fmt: skip
 
