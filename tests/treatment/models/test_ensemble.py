@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +23,7 @@ from iatros.treatment.models.ensemble import (
     likeliest_weights,
 )
 from iatros.treatment.models.factors import Svd
+from iatros.treatment.models.implicit import Als, AlsParams
 from iatros.treatment.models.knn import Knn
 from iatros.treatment.responses.schema import Outcome, Responses
 
@@ -126,3 +132,45 @@ def test_members_are_checked() -> None:
         Ensemble(EnsembleParams(member_params={"nmf": {}})).fit(simulated(), newness="pairs", seed=0)
     with pytest.raises(RequestError, match="als learns implicit outcomes"):
         Ensemble(EnsembleParams(members=("als", "svd"))).fit(simulated(), newness="pairs", seed=0)
+
+
+ANSWER = """
+import json, pathlib, sys
+import numpy as np
+from iatros.treatment.responses.estimator import load_predictor
+from iatros.treatment.responses.schema import Ask, Subjects, Treatments
+folder = pathlib.Path(sys.argv[1])
+document = json.loads((folder / "document.json").read_text())
+predictor = load_predictor(document, lambda name: (folder / name).read_bytes())
+new = Subjects(np.array([-1, 3]), np.array([0, 2, 2]), np.array([0, 5]), np.array([1.0, 1.0]))
+answer = predictor.predict(Ask.every(new, Treatments(np.array([0, 7, -1]))))
+assert np.isfinite(answer).all()
+heavy = ("torch", "pandas", "sklearn", "scipy.optimize", "implicit", "lightgbm")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("stored", ["ensemble", "als"])
+def test_answering_needs_neither_what_fitting_needs_nor_the_models_that_are_not_there(
+    tmp_path: Path, stored: str
+) -> None:
+    if stored == "als":
+        fitted: Any = Als(AlsParams(n_sweeps=2)).fit(simulated("implicit"), newness="pairs", seed=0)[0]
+    else:
+        members = ("baseline", "knn", "svd++", "nmf")
+        fitted, _ = Ensemble(EnsembleParams(members=members, n_folds=2)).fit(
+            simulated(), newness="pairs", seed=0
+        )
+    document, files = fitted.save()
+    (tmp_path / "document.json").write_text(json.dumps(document))
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    ran = subprocess.run(
+        [sys.executable, "-c", ANSWER, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == "[]"
