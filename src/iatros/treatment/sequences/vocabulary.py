@@ -156,9 +156,11 @@ class Encoded:
     def targets(self, rows: np.ndarray) -> np.ndarray:
         """Which medications of the vocabulary the visits at `rows` have, bool (n, medications)."""
         start, index = taken(self.bag_start, rows)
-        found = np.zeros((len(rows), self.n_places), dtype=bool)
-        found[np.repeat(np.arange(len(rows)), np.diff(start)), self.bag[index]] = True
-        return found[:, self.n_other + 1 :]
+        place = self.bag[index] - self.n_other - 1
+        known = place >= 0
+        found = np.zeros((len(rows), self.n_medications), dtype=bool)
+        found[np.repeat(np.arange(len(rows)), np.diff(start))[known], place[known]] = True
+        return found
 
 
 def fit_vocabulary(
