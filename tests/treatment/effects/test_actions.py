@@ -36,7 +36,8 @@ def asked(rows, **fields):
 def found():
     cohort, effects = simulated(n=400, slope=1.0)
     control = cohort.X[:, 0] + np.random.default_rng(6).normal(size=400)
-    patients = [{"patient": f"fresh {i}", "a": 0.1 * i, "b": 0.5 * i, "c": 0.0, "d": 1.0} for i in range(4)]
+    patients = [{"patient": f"fresh {i}", "a": 0.1 * i, "b": 0.5 * i, "c": 0.0, "d": 1.0} for i in range(5)]
+    patients[4]["c"] = 40.0
     request = asked(rows_of(cohort, control=control), patients=patients, negative_control=("control",))
     return cohort, effects, effect(request, Context()), request
 
@@ -59,14 +60,18 @@ def test_the_average_and_the_individual_effects_come_out_with_intervals(found):
 def test_the_table_is_of_new_patients_and_the_file_of_the_cohort(found):
     _, _, produced, _ = found
     table = produced.table
-    assert table["subject"] == [f"fresh {i}" for i in range(4)]
-    values = table["effect_arm 1"]
+    assert table["subject"] == [f"fresh {i}" for i in range(5)]
+    values = table["effect_arm 1"][:4]
     # the effect grows with b, and so does what a patient gains
     assert values == sorted(values)
-    assert table["rank_arm 1"] == [4, 3, 2, 1]
-    for low, value, high in zip(table["low_arm 1"], values, table["high_arm 1"], strict=True):
+    assert table["rank_arm 1"][:4] == [4, 3, 2, 1]
+    for low, value, high in zip(table["low_arm 1"][:4], values, table["high_arm 1"][:4], strict=True):
         assert low < value < high
     assert produced.result["patients"][2]["subject"] == "fresh 2"
+    # nobody in the cohort is like the last one, so that there is nothing to compare with
+    assert [bool(flag) for flag in table["flags"]] == [False, False, False, False, True]
+    assert table["effect_arm 1"][4] is None
+    assert table["rank_arm 1"][4] is None
     lines = produced.documents["effects.csv"].decode().splitlines()
     assert len(lines) == 401
     assert lines[0].startswith(
@@ -201,7 +206,7 @@ def test_where_overlap_fails_nobody_is_ranked_and_the_numbers_are_told():
 
 
 def test_without_heterogeneity_the_result_says_so():
-    cohort, _ = simulated(n=300, slope=0.0, seed=2)
+    cohort, _ = simulated(n=300, slope=0.0, seed=4)
     result = effect(asked(rows_of(cohort)), Context()).result
     assert not result["heterogeneity"][0]["evidence"]
     assert any(note.startswith("no evidence of heterogeneity") for note in result["notes"])

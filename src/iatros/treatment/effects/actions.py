@@ -12,8 +12,10 @@ from iatros.core.context import Context, Produced
 from iatros.core.delimited import csv_text
 from iatros.core.report import render
 from iatros.core.runs import versions
+from iatros.learners.tabular.ranges import out_of_range
 from iatros.learners.tabular.reading import read_table
 from iatros.learners.tabular.table import Table
+from iatros.learners.threads import one_blas_thread
 from iatros.treatment.effect_requests import EffectRequest
 from iatros.treatment.effects.answers import answers, summary
 from iatros.treatment.effects.averages import PairEffect
@@ -35,7 +37,8 @@ def effect(request: EffectRequest, context: Context) -> Produced:
     study = open_study(request)
     patients = None if request.patients is None else _read_patients(study, request)
     asked = None if patients is None else study.covariates.features(patients.frame)
-    found = estimate(study, request, context, asked)
+    with one_blas_thread():
+        found = estimate(study, request, context, asked)
     result, own, new = _result(study, request, found, patients, asked)
     for note in result["notes"]:
         context.progress.note(note)
@@ -93,6 +96,7 @@ def _result(
             subject=subject,
             arm=None,
         )
+        new["flags"] = ["; ".join(found) for found in out_of_range(patients, study.covariates.table.schema)]
     tests = [_test_document(one, request) for one in found.tests]
     result: dict[str, Any] = {
         "domain": "treatment",

@@ -10,6 +10,7 @@ import numpy as np
 from iatros.core.context import Context
 from iatros.core.intervals import Metric, wilson
 from iatros.core.splits import task_seed
+from iatros.learners.threads import one_blas_thread
 from iatros.treatment.effects.averages import average_effects
 from iatros.treatment.effects.censoring import CensoringModel
 from iatros.treatment.effects.nuisance import Nuisances, doubly_robust_scores, fit_nuisances
@@ -65,13 +66,14 @@ def _shuffled(shared: _Shared, seed: int) -> list[tuple[float, float, float]]:
     """Effect, low and high of each arm against the reference, after the patients' arms were dealt anew."""
     rng = np.random.default_rng(seed)
     cohort = replace(shared.cohort, arm=rng.permutation(shared.cohort.arm), assignment=None)
-    nuisances = fit_nuisances(
-        cohort,
-        propensity_base=shared.propensity_base,
-        censoring=shared.censoring,
-        folds=shared.folds,
-        seed=seed,
-    )
+    with one_blas_thread():
+        nuisances = fit_nuisances(
+            cohort,
+            propensity_base=shared.propensity_base,
+            censoring=shared.censoring,
+            folds=shared.folds,
+            seed=seed,
+        )
     effects = average_effects(cohort, nuisances, confidence_level=shared.confidence_level)
     against_reference = [one.difference for one in effects if one.reference == cohort.arms[0]]
     return [(one.value, one.low, one.high) for one in against_reference]

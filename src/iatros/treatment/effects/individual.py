@@ -10,6 +10,7 @@ from iatros.core.context import Context
 from iatros.core.intervals import normal_quantile
 from iatros.core.splits import folds as split_folds
 from iatros.core.splits import task_seed
+from iatros.learners.threads import one_blas_thread
 from iatros.treatment.effects.learners import NEED_SCORES, Learned, Pieces
 from iatros.treatment.effects.schema import EffectCohort
 from iatros.treatment.effects.selection import (
@@ -93,9 +94,10 @@ def _half(shared: _Shared, half: tuple[int, int]) -> np.ndarray:
     """The effects learned on one half of the patients: the first number draws the cut, the second is the side."""
     seed, side = half
     cut = split_folds(groups=shared.cohort.groups, strata=shared.cohort.arm, n_folds=2, seed=seed)
-    pieces = pieces_of(
-        shared.cohort.take(np.flatnonzero(cut == side)), bases=shared.models.bases,
-        propensity_base=shared.models.propensity, censoring=shared.models.censoring, folds=INNER_FOLDS, seed=seed,
-        scores=shared.candidate.learner in NEED_SCORES,
-    )  # fmt: skip
-    return fit_candidate(shared.candidate, pieces, seed).effects(shared.asked)
+    with one_blas_thread():
+        pieces = pieces_of(
+            shared.cohort.take(np.flatnonzero(cut == side)), bases=shared.models.bases,
+            propensity_base=shared.models.propensity, censoring=shared.models.censoring, folds=INNER_FOLDS, seed=seed,
+            scores=shared.candidate.learner in NEED_SCORES,
+        )  # fmt: skip
+        return fit_candidate(shared.candidate, pieces, seed).effects(shared.asked)

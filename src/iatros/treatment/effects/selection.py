@@ -10,6 +10,7 @@ import numpy as np
 from iatros.core.context import Context
 from iatros.core.intervals import Metric, group_codes, normal_quantile
 from iatros.core.splits import task_seed
+from iatros.learners.threads import one_blas_thread
 from iatros.treatment.effects.censoring import CensoringModel, inverse_censoring_weights
 from iatros.treatment.effects.learners import LEARNERS, Learned, Pieces
 from iatros.treatment.effects.nuisance import Nuisances, fit_nuisances
@@ -133,13 +134,14 @@ def _unseen(shared: _Shared, number: int) -> dict[str, np.ndarray]:
     """The effects that each candidate predicts for one fold."""
     fold = shared.nuisances.fold
     out = np.flatnonzero(fold == number)
-    pieces = pieces_of(
-        shared.cohort.take(np.flatnonzero(fold != number)), bases=shared.models.bases,
-        propensity_base=shared.models.propensity, censoring=shared.models.censoring, folds=INNER_FOLDS,
-        seed=task_seed(shared.seed, f"selection/{number}"),
-    )  # fmt: skip
-    X = shared.cohort.X[out]
-    return {one.name: fit_candidate(one, pieces, shared.seed).effects(X) for one in shared.offered}
+    with one_blas_thread():
+        pieces = pieces_of(
+            shared.cohort.take(np.flatnonzero(fold != number)), bases=shared.models.bases,
+            propensity_base=shared.models.propensity, censoring=shared.models.censoring, folds=INNER_FOLDS,
+            seed=task_seed(shared.seed, f"selection/{number}"),
+        )  # fmt: skip
+        X = shared.cohort.X[out]
+        return {one.name: fit_candidate(one, pieces, shared.seed).effects(X) for one in shared.offered}
 
 
 def pieces_of(
