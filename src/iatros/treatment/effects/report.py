@@ -33,7 +33,7 @@ def build(result: Mapping[str, Any]) -> Document:
     return Document(
         title=_title(reading),
         kicker="Treatment effect report",
-        subtitle=str(reading.part("estimand") or ""),
+        subtitle=capital(str(reading.part("estimand") or "")),
         banner=_BANNER,
         opening=_opening(reading),
         sections=tuple(section(reading) for section in _SECTIONS),

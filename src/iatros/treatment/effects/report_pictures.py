@@ -82,11 +82,13 @@ def _love(one: Mapping[str, Any], limit: float) -> ForestPlot:
     more = (
         f" The {len(rows) - _SHOWN} covariates that differ less are not drawn." if len(rows) > _SHOWN else ""
     )
+    wide = 1.1 * max(2 * limit, one["worst_before"], one["worst_after"])
+    panels = tuple(ForestPanel(when, 0.0, low=-wide, high=wide) for when in ("before", "after"))
     return ForestPlot(
         f"{one['arm']} against {one['reference']}",
         f"{one['n_beyond_limit_before']} covariates beyond {limit} before weighting, "
         f"{one['n_beyond_limit_after']} after; the largest {one['worst_before']:.2f} and {one['worst_after']:.2f}",
-        (ForestPanel("before", 0.0), ForestPanel("after", 0.0)), tuple(drawn), columns=("After",),
+        panels, tuple(drawn), columns=("After",),
         caption=f"Love plot: {one['n_beyond_limit_before']} of {len(rows)} covariates beyond {limit} before weighting, "
         f"{one['n_beyond_limit_after']} after.{more}",
     )  # fmt: skip
