@@ -77,8 +77,8 @@ def _love(one: Mapping[str, Any], limit: float) -> ForestPlot:
     )
     drawn = []
     for name, before, after in rows[:_SHOWN]:
-        tone = "imbalanced" if abs(after) > limit else ""
-        drawn.append(ForestRow(name, (ForestPoint(before), ForestPoint(after)), cells=(tone,)))
+        label = f"{name} (still imbalanced)" if abs(after) > limit else name
+        drawn.append(ForestRow(label, (ForestPoint(before), ForestPoint(after))))
     more = (
         f" The {len(rows) - _SHOWN} covariates that differ less are not drawn." if len(rows) > _SHOWN else ""
     )
@@ -88,7 +88,7 @@ def _love(one: Mapping[str, Any], limit: float) -> ForestPlot:
         f"{one['arm']} against {one['reference']}",
         f"{one['n_beyond_limit_before']} covariates beyond {limit} before weighting, "
         f"{one['n_beyond_limit_after']} after; the largest {one['worst_before']:.2f} and {one['worst_after']:.2f}",
-        panels, tuple(drawn), columns=("After",),
+        panels, tuple(drawn),
         caption=f"Love plot: {one['n_beyond_limit_before']} of {len(rows)} covariates beyond {limit} before weighting, "
         f"{one['n_beyond_limit_after']} after.{more}",
     )  # fmt: skip
