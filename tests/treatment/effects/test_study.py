@@ -90,7 +90,9 @@ def test_patients_are_groups():
     table = rows()
     for number, row in enumerate(table):
         row["id"] = f"p{number // 2}"
-    cohort = open_study(asked(table, outcome="score", subject="id")).cohort
+    study = open_study(asked(table, outcome="score", subject="id"))
+    assert (study.flow[0]["n_rows"], study.flow[0]["n_patients"]) == (240, 120)
+    cohort = study.cohort
     assert len(np.unique(cohort.groups)) == 120
     assert (cohort.groups[::2] == cohort.groups[1::2]).all()
 

@@ -63,11 +63,11 @@ def open_study(request: EffectRequest) -> Study:
     """Read the table, leave out (and count) subjects of whom arm, outcome or patient is not known, encode the rest."""
     table = read_table(request.table, missing_codes=request.missing, dictionary=request.dictionary)
     _check_names(table, request)
-    flow = [_step("read from the file", table)]
+    flow = [_step("read from the file", table, request.subject)]
     refused = list(table.refused)
     arms = arm_names(table, request)
     table = _in_arms(table, request, arms, refused, flow)
-    table = _with_known(table, _needed(request), refused, flow)
+    table = _with_known(table, request.subject, _needed(request), refused, flow)
     arm = code_arms(table, request.treatment, arms)
     kind, y, more, outcome = _outcome(table, request)
     groups = _groups(table, request.subject)
@@ -128,13 +128,18 @@ def _in_arms(
         refused += [Refusal(int(row), request.treatment, reason) for row in table.rows[rows]]
     if (code < 0).any():
         table = table.take(np.flatnonzero(code >= 0))
-        flow.append(_step("in an arm that is compared", table))
+        flow.append(_step("in an arm that is compared", table, request.subject))
     return table
 
 
 def _with_known(
-    table: Table, needed: list[tuple[str, str]], refused: list[Refusal], flow: list[dict[str, Any]]
+    table: Table,
+    subject: str | None,
+    needed: list[tuple[str, str]],
+    refused: list[Refusal],
+    flow: list[dict[str, Any]],
 ) -> Table:
+    """Subjects of whom every one of the `needed` columns is known."""
     for role, name in needed:
         known = table.frame[name].is_not_null().to_numpy()
         if not known.any():
@@ -142,7 +147,7 @@ def _with_known(
         if not known.all():
             refused += [Refusal(int(row), name, f"the {role} is missing") for row in table.rows[~known]]
             table = table.take(np.flatnonzero(known))
-            flow.append(_step(f"with a known {role}", table))
+            flow.append(_step(f"with a known {role}", table, subject))
     return table
 
 
@@ -227,5 +232,6 @@ def _control(table: Table, name: str) -> np.ndarray:
     return table.column(name)
 
 
-def _step(name: str, table: Table) -> dict[str, Any]:
-    return {"step": name, "n_rows": table.n_rows, "n_patients": table.n_rows, "note": None}
+def _step(name: str, table: Table, subject: str | None) -> dict[str, Any]:
+    n_patients = table.n_rows if subject is None else table.frame[subject].n_unique()
+    return {"step": name, "n_rows": table.n_rows, "n_patients": n_patients, "note": None}
