@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from iatros.learners.completion.regression import Mix, Plan
+from iatros.learners.completion.regression import Mix, Plan, Side
 from iatros.treatment.models.kernel_exposures import Both, choose_ridge_of_exposures
 from iatros.treatment.models.kernel_features import FeatureKernel
 from iatros.treatment.models.kernel_planning import (
     PENALTIES,
     Cells,
+    added,
     choose_penalty,
     choose_ridge,
     placed,
@@ -79,15 +80,18 @@ def test_few_keep_equal_weights():
 
 
 def test_both_regressions_of_exposures_count_alike():
-    values = np.zeros((12, 9))
-    values[:5, :4], values[5:, 4:] = 1.0, 1.0
-    values[0, 0] = values[6, 5] = 0.0
+    values = (np.random.default_rng(7).random((12, 9)) < 0.3).astype(float)
     plan = Plan(Mix(gaussian=1.0), Mix(gaussian=1.0), exposures=True)
     both = Both.of(values, None, None, plan)
-    for (weight, one), table in zip(both.regress(2.0), (both.distance, both.angle), strict=True):
-        told = table.of_rows @ one.dual @ table.of_columns
-        assert weight * told.std() == pytest.approx(1.0)
-    assert [one.plan.ridge for _, one in both.regress(2.0)] == [2.0, 1.0]
+    told = both.regress(2.0)
+    for one, table in zip(told, (both.distance, both.angle), strict=True):
+        answer = table.of_rows @ one.regressed.dual @ table.of_columns
+        assert one.weight * answer.std() == pytest.approx(1.0)
+    assert [one.regressed.plan.ridge for one in told] == [2.0, 0.25]
+    sides = Side(np.arange(12)), Side(np.arange(9))
+    first, second = (one.weight * one.regressed.ask(*sides) for one in told)
+    assert added(told, *sides) == pytest.approx(first + np.maximum(second, 0.0))
+    assert second.min() < 0.0
 
 
 @pytest.mark.parametrize("newness", ["pairs", "subjects", "treatments"])

@@ -60,7 +60,7 @@ class Plan:
     column_offsets: bool = True
     whole: bool = False
     exposures: bool = False
-    smoothing: float = 0.3
+    smoothing: float = 0.15
     n_factors: int = 30
     penalty: float = 25.0
 

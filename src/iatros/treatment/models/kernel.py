@@ -38,6 +38,8 @@ from iatros.treatment.models.kernel_planning import (
     RIDGES,
     Cells,
     Hidden,
+    Told,
+    added,
     choose_penalty,
     choose_ridge,
     placed,
@@ -53,9 +55,7 @@ MAX_CELLS = 40_000_000
 _BLOCK = 4_000_000  # cells answered at once
 
 
-Weighted = tuple[tuple[float, Regressed], ...]
-"""Regressions whose answers are added, each with its weight."""
-Fitted = tuple[Weighted, Cells, Hidden | None]
+Fitted = tuple[tuple[Told, ...], Cells, Hidden | None]
 
 
 class KernelParams(ResponseParams):
@@ -73,7 +73,7 @@ class KernelParams(ResponseParams):
         default=0.5, gt=0, le=100, description="factor of the squared distance of profiles over its mean"
     )
     smoothing: float = Field(
-        default=0.3, ge=0, le=1,
+        default=0.15, ge=0, le=1,
         description="of exposures: share of what similar subjects and treatments have in what is learned from",
     )  # fmt: skip
     n_factors: int = Field(
@@ -119,8 +119,8 @@ class Kernel:
                 fitted = self._new_side(cells, plan, newness, notes, seed)
             else:
                 fitted = self._pairs(cells, plan, responses.outcome, notes, seed)
-        weighted, cells, hidden = fitted
-        plan = weighted[0][1].plan
+        told, cells, hidden = fitted
+        plan = told[0].regressed.plan
         calibrator = _calibrator(hidden) if responses.outcome == "binary" and hidden is not None else None
         notes["ridge"] = plan.ridge
         notes["penalty"] = None if responses.outcome == "implicit" else plan.penalty
@@ -132,7 +132,7 @@ class Kernel:
             )
             if kernel is not None and mix.features > 0.0
         }
-        return KernelPredictor(weighted, cells.subjects, cells.treatments, *places, calibrator), notes
+        return KernelPredictor(told, cells.subjects, cells.treatments, *places, calibrator), notes
 
     def _plan(self, cells: Cells, outcome: Outcome, newness: Newness) -> Plan:
         params = self.params
@@ -180,7 +180,7 @@ class Kernel:
                 cells, plan, ridges, by_value=outcome == "binary", seed=seed
             )
         filled = fill(cells.values, cells.known, plan, seed=seed)
-        return ((1.0, Table(filled, *cells.kernels(), plan).regress(ridge)),), cells, hidden
+        return (Told(Table(filled, *cells.kernels(), plan).regress(ridge)),), cells, hidden
 
     def _new_side(
         self, cells: Cells, plan: Plan, newness: Newness, notes: dict[str, Any], seed: int
@@ -200,7 +200,7 @@ class Kernel:
         hidden = Hidden((filled.mean + filled.scale * told)[at], cells.values[at])
         notes["left_out_mse"] = float(((hidden.prediction - hidden.y) ** 2).mean())
         table = Table(filled, *cells.kernels(), plan)
-        return ((1.0, table.regress(self.params.ridge or ridge)),), cells, hidden
+        return (Told(table.regress(self.params.ridge or ridge)),), cells, hidden
 
 
 _ITSELF = 0.1
@@ -260,7 +260,7 @@ class KernelPredictor:
     """The regressed tables, the kernels of features, and the place of each name in the table, -1 of one not in it."""
 
     kind: ClassVar[str] = "kernel"
-    weighted: Weighted
+    told: tuple[Told, ...]
     subjects: FeatureKernel | None
     treatments: FeatureKernel | None
     subject_places: np.ndarray
@@ -283,16 +283,14 @@ class KernelPredictor:
                 self.subjects, ask.subjects.known, ask.subjects.features, self.subject_places, asked
             )
             of_rows = replace(of_rows, history=self._history(ask.subjects, asked))
-            table = np.zeros((len(asked), len(columns)))
-            for weight, one in self.weighted:
-                table += weight * one.ask(of_rows, of_columns, every)
+            table = added(self.told, of_rows, of_columns, every)
             inside = np.flatnonzero((row >= start) & (row < start + step))
             answer[inside] = table[row[inside] - start, column[inside]]
         return answer if self.calibrator is None else self.calibrator.apply(_squeezed(answer))
 
     @property
     def _shape(self) -> tuple[int, ...]:
-        return self.weighted[0][1].profiles.shape
+        return self.told[0].regressed.profiles.shape
 
     def _every_treatment(self) -> Side:
         places = np.arange(self._shape[1])
@@ -312,9 +310,10 @@ class KernelPredictor:
         """The document, and the arrays."""
         arrays = {"subject_places": self.subject_places, "treatment_places": self.treatment_places}
         document: dict[str, Any] = {"kind": self.kind, "regressed": []}
-        for number, (weight, regressed) in enumerate(self.weighted):
-            document["regressed"].append({"weight": weight, "plan": asdict(regressed.plan)})
-            arrays |= {f"regressed/{number}/{name}": one for name, one in regressed.arrays().items()}
+        for number, told in enumerate(self.told):
+            plan = asdict(told.regressed.plan)
+            document["regressed"].append({"weight": told.weight, "only_for": told.only_for, "plan": plan})
+            arrays |= {f"regressed/{number}/{name}": one for name, one in told.regressed.arrays().items()}
         for side, kernel in (("subjects", self.subjects), ("treatments", self.treatments)):
             document[side] = None if kernel is None else kernel.document()
             if kernel is not None:
@@ -328,10 +327,10 @@ class KernelPredictor:
     def load(cls, document: dict[str, Any], read: Read) -> KernelPredictor:
         """The predictor that `save` described."""
         arrays = unpack_arrays(read(_ARRAYS))
-        weighted = tuple(
-            (one["weight"], Regressed.load(Plan.load(one["plan"]), _under(f"regressed/{number}/", arrays)))
-            for number, one in enumerate(document["regressed"])
-        )
+        told = []
+        for number, one in enumerate(document["regressed"]):
+            regressed = Regressed.load(Plan.load(one["plan"]), _under(f"regressed/{number}/", arrays))
+            told.append(Told(regressed, one["weight"], one["only_for"]))
         subjects, treatments = (
             None
             if document[side] is None
@@ -342,7 +341,7 @@ class KernelPredictor:
             Calibrator.load("slope", _under("calibrator/", arrays)) if document["calibrated"] else None
         )
         places = arrays["subject_places"], arrays["treatment_places"]
-        return cls(weighted, subjects, treatments, *places, calibrator)
+        return cls(tuple(told), subjects, treatments, *places, calibrator)
 
 
 def _side(

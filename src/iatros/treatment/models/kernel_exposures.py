@@ -8,7 +8,7 @@ import numpy as np
 
 from iatros.core.intervals import midranks
 from iatros.learners.completion.regression import Mix, Plan, Regressed, Side, Table, smooth
-from iatros.treatment.models.kernel_planning import HIDDEN, Cells, placed
+from iatros.treatment.models.kernel_planning import HIDDEN, Cells, Told, added, placed
 
 RIDGES_OF_EXPOSURES = (2.0, 4.0, 8.0)
 _FEATURES_BESIDE_ANGLES = 0.1
@@ -18,7 +18,8 @@ _FEATURES_BESIDE_ANGLES = 0.1
 class Both:
     """Regressions whose profiles are compared by distance and by angle; each errs where the other does not.
 
-    Their answers are added after each was divided by its spread over the table.
+    Their answers are added after each was divided by its spread over the table. Angles with their small ridge tell
+    which pairs are likely and little of the rest, so of them only what speaks for a pair counts.
     """
 
     distance: Table
@@ -39,10 +40,13 @@ class Both:
         second = replace(plan, rows=rows, columns=columns)
         return cls(Table(filled, of_rows, of_columns, plan), Table(filled, of_rows, of_columns, second))
 
-    def regress(self, ridge: float) -> tuple[tuple[float, Regressed], ...]:
-        """The weights of both, and the regressions."""
-        both = (self.distance.regress(ridge), self.distance), (self.angle.regress(ridge / 2.0), self.angle)
-        return tuple((1.0 / _spread(one, table), one) for one, table in both)
+    def regress(self, ridge: float) -> tuple[Told, ...]:
+        """What both tell; angles are regressed with an eighth of the ridge."""
+        distance, angle = self.distance.regress(ridge), self.angle.regress(ridge / 8.0)
+        return (
+            Told(distance, 1.0 / _spread(distance, self.distance)),
+            Told(angle, 1.0 / _spread(angle, self.angle), only_for=True),
+        )
 
 
 def _spread(one: Regressed, table: Table) -> float:
@@ -75,9 +79,7 @@ def choose_ridge_of_exposures(
         both = Both.of(values[np.ix_(*kept)], of_rows, of_columns, plan)
         free = _judged(cells.values, newness, at)
         for ridge in ridges:
-            told = np.zeros(values.shape)
-            for weight, one in both.regress(ridge):
-                told += weight * one.ask(rows, columns)
+            told = added(both.regress(ridge), rows, columns)
             merit[ridge].append((auroc(told[at], told[free]), average_precision(told[at], told[free])))
     means = {ridge: np.mean(found, axis=0) for ridge, found in merit.items()}
     highest = max(mean[1] for mean in means.values())

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from iatros.learners.completion.leaving_out import RowsLeftOut, choose_weights
-from iatros.learners.completion.regression import Plan, Side, Table, fill
+from iatros.learners.completion.regression import Plan, Regressed, Side, Table, fill
 from iatros.treatment.models.kernel_features import FeatureKernel
 
 RIDGES = (0.2, 0.6, 2.0, 8.0)
@@ -38,6 +38,24 @@ class Cells:
     def kernels(self) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Kernels of features among the subjects and among the treatments."""
         return _among(self.subjects), _among(self.treatments)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a regression tells, with its weight; with `only_for`, answers below 0 count as 0."""
+
+    regressed: Regressed
+    weight: float = 1.0
+    only_for: bool = False
+
+
+def added(told: tuple[Told, ...], rows: Side, columns: Side, known_columns: Side | None = None) -> np.ndarray:
+    """The weighted sum of what the regressions tell of each asked row and column, (q, p)."""
+    total = np.zeros((len(rows.places), len(columns.places)))
+    for one in told:
+        answer = one.regressed.ask(rows, columns, known_columns)
+        total += one.weight * (np.maximum(answer, 0.0) if one.only_for else answer)
+    return total
 
 
 def _among(kernel: FeatureKernel | None) -> np.ndarray | None:
