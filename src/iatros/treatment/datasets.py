@@ -18,6 +18,17 @@ CARDS = Cards(
             notes="nothing in it was learned from patients; the sicker were given the stronger therapies",
         ),
         Card(
+            name="simulated-visits",
+            title="Simulated visits of 500 subjects whose next medications follow known rules (no patients)",
+            domain="treatment",
+            page="",
+            licence="Apache-2.0",
+            citation="simulated by iatros itself",
+            loader="iatros.treatment.simulation:load_visits",
+            embedded=True,
+            notes="nothing in it was learned from patients: the next medications hang on the line taken and its outcome",
+        ),
+        Card(
             name="gbsg2",
             title="GBSG2: node-positive breast cancer and hormone therapy, as lifelines ships it",
             domain="treatment",

@@ -78,6 +78,15 @@ def load_simulated(_: Path) -> pl.DataFrame:
     )
 
 
+def load_visits(_: Path) -> pl.DataFrame:
+    """One line for each code of a visit: subject, visit, kind (such as medication) and code."""
+    import polars as pl
+
+    from iatros.treatment.sequences.simulation import simulate_visits
+
+    return pl.DataFrame(simulate_visits().rows)
+
+
 def load_gbsg2(_: Path) -> pl.DataFrame:
     """686 women with node-positive breast cancer, of whom 246 had hormone therapy; recurrence-free time in days."""
     import polars as pl
