@@ -26,7 +26,7 @@ CARDS = Cards(
             citation="simulated by iatros itself",
             loader="iatros.treatment.simulation:load_visits",
             embedded=True,
-            notes="nothing in it was learned from patients: the next medications hang on the line taken and its outcome",
+            notes="nothing in it was learned from patients: the next set hangs on the line taken and what came of it",
         ),
         Card(
             name="gbsg2",
