@@ -11,7 +11,7 @@ import pytest
 from iatros.core.errors import BundleFormatError, RequestError, UnknownNameError
 from iatros.treatment.sequences.estimator import MODELS, best_threshold, load_predictor, make_estimator
 from iatros.treatment.sequences.models.bags import bag_sum, ever_before
-from iatros.treatment.sequences.models.networks import Gru, NetworkParams
+from iatros.treatment.sequences.models.networks import Gru, NetworkParams, platt
 
 NETWORKS = ("gru", "cnn")
 QUICK = {"members": 2, "embedding": 12, "units": 10, "hidden": 16, "max_epochs": 4}
@@ -166,6 +166,19 @@ def test_the_threshold_with_the_best_sets():
         best_threshold(probability, probability > 0.6) == 0.5
     )  # .45 to .70 are as good, the nearest to one half wins
     assert best_threshold(probability, probability > 0.3) == pytest.approx(0.35)
+
+
+def test_log_odds_are_recalibrated_as_by_scikit_learn():
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(0)
+    margin = 3 * rng.normal(size=(200, 5))
+    truth = rng.random((200, 5)) < 1 / (1 + np.exp(-0.6 * margin + 0.4))
+    reference = LogisticRegression(C=np.inf, tol=1e-10).fit(margin.reshape(-1, 1), truth.ravel())
+    np.testing.assert_allclose(
+        platt(margin, truth), [reference.coef_[0, 0], reference.intercept_[0]], rtol=1e-4
+    )
+    assert platt(margin, np.ones((200, 5), dtype=bool)) == (1.0, 0.0)
 
 
 def test_unknown_models_and_parameters_are_refused():

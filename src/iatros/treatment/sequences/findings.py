@@ -130,7 +130,10 @@ def _calibration(result: Mapping[str, Any]) -> Finding | None:
     slope = headline(result)["calibration_slope"]
     if slope["low"] is None or slope["low"] <= 1.0 <= slope["high"]:
         return None
-    return Finding("Watch", "watch", f"Calibration slope {estimate(slope)}: its interval does not hold 1.")
+    why = " The penalty on interactions moves probabilities on purpose." if result.get("interactions") else ""
+    return Finding(
+        "Watch", "watch", f"Calibration slope {estimate(slope)}: its interval does not hold 1.{why}"
+    )
 
 
 def _outside(result: Mapping[str, Any]) -> Finding | None:

@@ -38,9 +38,10 @@ def _identity(result: Mapping[str, Any]) -> str:
 
 def _use(result: Mapping[str, Any]) -> str:
     return (
-        f"## Use\n\nRanks medications by how usually they are prescribed next: {plain(result['statement'])}. It was "
-        f"judged for {NEW[result['validation']]}.\n\nNot stated by the run, to be written by the authors: who the "
-        "subjects are, what the answers are to be used for, what must not be done with them."
+        "## Use\n\nRanks medications by how usually they are prescribed next. What it says is "
+        f"{plain(result['statement'])}. It was judged for {NEW[result['validation']]}.\n\nNot stated by the run, to be "
+        "written by the authors: who the subjects are, what the answers are to be used for, what must not be done with "
+        "them."
     )
 
 

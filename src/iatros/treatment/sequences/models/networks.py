@@ -9,7 +9,7 @@ and, where interactions are known, by the expected number of interacting pairs (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -93,18 +93,23 @@ class Cnn:
 
 @dataclass(frozen=True)
 class NetworkPredictor:
-    """Members as named float32 arrays; see `iatros.treatment.sequences.models.forward` for what they are."""
+    """Members as named float32 arrays; see `iatros.treatment.sequences.models.forward` for what they are.
+
+    Log-odds are `slope` times those of the networks, and `offset`.
+    """
 
     kind: ClassVar[str] = "network"
     encoder: str
     members: tuple[dict[str, np.ndarray], ...]
-    threshold: float
+    threshold: float = 0.5
+    slope: float = 1.0
+    offset: float = 0.0
 
     def each(self, encoded: Encoded, rows: np.ndarray) -> np.ndarray:
         """The probability of each medication in the visits at `rows`, (members, n, medications)."""
         with one_blas_thread():
             found = [margins(self.encoder, member, encoded, rows) for member in self.members]
-        return sigmoid(np.stack(found).astype(float))
+        return sigmoid(self.slope * np.stack(found).astype(float) + self.offset)
 
     def save(self) -> Saved:
         """The document, and the arrays."""
@@ -116,6 +121,8 @@ class NetworkPredictor:
             "encoder": self.encoder,
             "members": len(self.members),
             "threshold": self.threshold,
+            "slope": self.slope,
+            "offset": self.offset,
         }
         return document, {_FILE: pack_arrays(arrays)}
 
@@ -127,7 +134,9 @@ class NetworkPredictor:
             {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith(f"{k}.")}
             for k in range(document["members"])
         )
-        return cls(document["encoder"], members, document["threshold"])
+        return cls(
+            document["encoder"], members, *(document[name] for name in ("threshold", "slope", "offset"))
+        )
 
 
 def _fit(
@@ -137,18 +146,44 @@ def _fit(
 
     trained = [train_member(name, learning, params, seed * 1000 + k) for k in range(params.members)]
     members = tuple(one.weights for one in trained)
-    fitted = NetworkPredictor(name, members, 0.5)
     some = learning.tuning[:200]
     assert_equal(
         answers(trained[0], learning.encoded, some),
         margins(name, members[0], learning.encoded, some),
         tolerance=1e-4,
     )
+    truth = learning.encoded.targets(learning.tuning)
+    with one_blas_thread():
+        margin = np.mean([margins(name, one, learning.encoded, learning.tuning) for one in members], axis=0)
+    # recalibrating would undo a penalty, which lowers probabilities on purpose
+    penalised = learning.interactions is not None and params.interaction_weight > 0.0
+    fitted = NetworkPredictor(name, members, 0.5, *((1.0, 0.0) if penalised else platt(margin, truth)))
     probability = fitted.each(learning.encoded, learning.tuning).mean(axis=0)
-    threshold = best_threshold(probability, learning.encoded.targets(learning.tuning))
+    threshold = best_threshold(probability, truth)
     notes = {
         "members": params.members,
         "epochs": [one.epoch for one in trained],
         "tuning_loss": [one.loss for one in trained],
+        "slope": fitted.slope,
     }
-    return NetworkPredictor(name, members, threshold), notes
+    return replace(fitted, threshold=threshold), notes
+
+
+def platt(margin: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Slope and offset of the logistic regression of `truth` on the log-odds `margin`, over all cells (Platt 1999).
+
+    1 and 0 where the truth does not vary; the slope is held between 0.2 and 5.
+    """
+    x, y = margin.astype(float).ravel(), truth.astype(float).ravel()
+    if y.min() == y.max() or np.ptp(x) == 0.0:
+        return 1.0, 0.0
+    X = np.column_stack([x, np.ones(len(x))])
+    w = np.array([1.0, 0.0])
+    for _ in range(50):
+        p = sigmoid(X @ w)
+        curvature = (X * (p * (1 - p))[:, None]).T @ X + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, X.T @ (y - p))
+        w = w + step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-12))
+        if np.abs(step).max() < 1e-10:
+            break
+    return float(np.clip(w[0], 0.2, 5.0)), float(w[1])
