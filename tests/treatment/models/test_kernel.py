@@ -306,3 +306,12 @@ def test_ranking_measures_are_those_of_all_pairs(n_events, n_others, seed):
     higher = [(one > other) + 0.5 * (one == other) for one in events for other in others]
     assert average_precision(events, others) == pytest.approx(np.mean(precision))
     assert auroc(events, others) == pytest.approx(np.mean(higher))
+
+
+def test_a_subject_without_exposures_is_a_row_of_zeros_but_where_subjects_will_be_new():
+    responses, _ = made("implicit")
+    train = responses.take(np.flatnonzero(responses.subject != 7))
+    for newness, n in (("pairs", N), ("subjects", N - 1), ("treatments", N)):
+        predictor, notes = fit(train, newness)
+        assert notes["n_subjects"] == n
+        assert np.isfinite(table(predictor, responses)[7]).all()

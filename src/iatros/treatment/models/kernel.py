@@ -101,10 +101,11 @@ class Kernel:
         """The regression of all responses; LimitError where the table is too large, FitError where it tells nothing.
 
         Notes: how many subjects and treatments have a response, the share of the table, the ridge, the errors that
-        chose it, and the weights of features. Subjects and treatments without a response are treated as new.
+        chose it, and the weights of features. Subjects and treatments without a response are treated as new, but of
+        exposures only on the side that will be new.
         """
         with one_blas_thread():
-            cells, places = _cells(responses)
+            cells, places = _cells(responses, newness)
             plan = self._plan(cells, responses.outcome, newness)
             if self.params.penalty is None and responses.outcome != "implicit":
                 plan = replace(plan, penalty=choose_penalty(cells, plan, seed=seed))
@@ -213,10 +214,16 @@ def _of_new(kernel: FeatureKernel | None) -> Mix:
     return _ALONE if kernel is None else Mix(features=1.0)
 
 
-def _cells(responses: Responses) -> tuple[Cells, tuple[np.ndarray, np.ndarray]]:
-    """The table of those that have a response, and the place of each name in it, -1 of one without."""
+def _cells(responses: Responses, newness: Newness) -> tuple[Cells, tuple[np.ndarray, np.ndarray]]:
+    """The table of those that have a response, and the place of each name in it, -1 of one without.
+
+    Of exposures the others are in it too, as rows and columns of zeros, but on the side that will be new.
+    """
     s, t = responses.shape
     rows, columns = np.unique(responses.subject), np.unique(responses.treatment)
+    if responses.outcome == "implicit":
+        rows = rows if newness == "subjects" else np.arange(s)
+        columns = columns if newness == "treatments" else np.arange(t)
     n, m = len(rows), len(columns)
     if max(n, m) > MAX_SIDE or n * m > MAX_CELLS:
         raise LimitError(

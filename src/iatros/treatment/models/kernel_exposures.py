@@ -67,7 +67,7 @@ def choose_ridge_of_exposures(
     whole = cells.kernels()
     for _ in range(2):
         values, at = _hide(cells.values, newness, rng)
-        kept = [np.flatnonzero(values.any(axis=1)), np.flatnonzero(values.any(axis=0))]
+        kept = [np.flatnonzero(one) for one in learned_from(values, newness)]
         of_rows, of_columns = (
             None if kernel is None else kernel[np.ix_(places, places)]
             for kernel, places in zip(whole, kept, strict=True)
@@ -86,6 +86,16 @@ def choose_ridge_of_exposures(
     scores = {ridge: float(mean[0] + mean[1] / max(highest, 1e-12)) / 2.0 for ridge, mean in means.items()}
     best = max(ridges, key=lambda ridge: scores[ridge])
     return best, {f"{ridge:g}": score for ridge, score in scores.items()}
+
+
+def learned_from(values: np.ndarray, newness: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which subjects (n,) and treatments (m,) are learned from: one without an exposure too, unless it stands for new.
+
+    Of a pair without an exposure it is known that there is none: a row of zeros says something, and one that is told
+    by its likes alone would be said too much of.
+    """
+    rows, columns = (np.asarray(values.any(axis=axis)) for axis in (1, 0))
+    return rows | (newness != "subjects"), columns | (newness != "treatments")
 
 
 def _hide(
