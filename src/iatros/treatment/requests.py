@@ -66,8 +66,9 @@ class TrainRequest(Request):
         description="the column of treatments with the structure, as SMILES: its fingerprint is learned from",
     )
     model: Names = Field(
-        ("ensemble",),
-        description="models to train (comma separated, or all); the best on responses it has not seen is kept",
+        (),
+        description="models to train (comma separated, or all); the best on responses it has not seen is kept. Where "
+        "not given ensemble, and for exposures kernel, or als where the table is large",
     )
     param: Parameters = Field((), description="a model parameter, as MODEL.NAME=VALUE; may be repeated")
     validation: Validation = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,20 @@ from iatros.treatment.models.ensemble import (
     inner_folds,
     least_squares_weights,
     likeliest_weights,
+    members_for,
 )
 from iatros.treatment.models.factors import Svd
 from iatros.treatment.models.implicit import Als, AlsParams
 from iatros.treatment.models.knn import Knn
-from iatros.treatment.responses.schema import Outcome, Responses
+from iatros.treatment.responses.schema import Block, Features, Outcome, Responses
 
+USUAL = ("baseline", "knn", "svd")
 FAST = {"svd": {"n_sweeps": 8, "n_factors": 4}}
 
 
 @pytest.mark.parametrize("outcome", ["continuous", "binary"])
 def test_the_contract(outcome: Outcome) -> None:
-    check_contract(Ensemble(EnsembleParams(n_folds=2, member_params=FAST)), simulated(outcome))
+    check_contract(Ensemble(EnsembleParams(members=USUAL, n_folds=2, member_params=FAST)), simulated(outcome))
 
 
 def _grid() -> np.ndarray:
@@ -74,6 +77,17 @@ def test_weights_have_the_least_cross_entropy_of_all_on_a_grid(seed: int) -> Non
     assert loss(weights[None])[0] <= loss(_grid()).min() + 1e-6
 
 
+def test_the_members_follow_what_is_known_and_how_much_there_is() -> None:
+    responses = simulated()
+    assert members_for(responses) == (*USUAL, "kernel")
+    described = replace(
+        responses, of_subjects=Features(np.zeros((responses.shape[0], 1)), (Block("x", "numbers", 0, 1),))
+    )
+    assert members_for(described) == (*USUAL, "kernel", "neural")
+    many = replace(described, subjects=tuple(map(str, range(200_000))), of_subjects=None, of_treatments=None)
+    assert members_for(many) == USUAL
+
+
 def test_members_without_an_error_share_the_weight() -> None:
     y = np.array([1.0, 2.0, 4.0])
     np.testing.assert_allclose(least_squares_weights(np.column_stack([y, y]), y), [0.5, 0.5])
@@ -83,7 +97,7 @@ def test_it_is_about_as_good_as_its_best_member() -> None:
     responses = simulated()
     train, unseen = split(responses)
     learned = responses.take(train)
-    fitted, notes = Ensemble().fit(learned, newness="pairs", seed=0)
+    fitted, notes = Ensemble(EnsembleParams(members=USUAL)).fit(learned, newness="pairs", seed=0)
     each = [kind().fit(learned, newness="pairs", seed=0)[0] for kind in (Knn, Svd)]
     assert error(fitted, responses, unseen) < 1.03 * min(error(one, responses, unseen) for one in each)
     assert list(notes["weights"]) == ["baseline", "knn", "svd"]

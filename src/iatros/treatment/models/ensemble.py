@@ -18,25 +18,29 @@ from iatros.treatment.responses.schema import Ask, Outcome, Responses
 
 _STEPS = 500
 _LEAST = 1e-12
+SMALL, SMALL_TABLE = 20_000, 1_000_000
+"""Responses, and pairs of subjects and treatments, up to which the slower members are fitted unasked."""
 
 
 class EnsembleParams(ResponseParams):
     """Parameters of the ensemble."""
 
     members: tuple[str, ...] = Field(
-        default=("baseline", "knn", "svd"),
-        min_length=2,
+        default=(),
         max_length=10,
-        description="models that are averaged",
+        description="models that are averaged, two at least; where not given baseline, knn and svd, with kernel where "
+        "the table is small, and neural where it is and features are known",
     )
     member_params: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="parameters of members, by model"
     )
-    n_folds: int = Field(default=5, ge=2, le=20, description="folds that the weights are learned on")
+    n_folds: int = Field(default=3, ge=2, le=20, description="folds that the weights are learned on")
 
     @field_validator("members")
     @classmethod
     def _each_once(cls, members: tuple[str, ...]) -> tuple[str, ...]:
+        if len(members) == 1:
+            raise ValueError("one member is no ensemble: name at least two")
         if len(set(members)) < len(members) or Ensemble.name in members:
             raise ValueError("each member is named once, and an ensemble is no member")
         return members
@@ -61,7 +65,7 @@ class Ensemble:
     ) -> tuple[EnsemblePredictor, dict[str, Any]]:
         """The members, fitted on all responses; notes: the weight of each, and what each notes itself."""
         check_learnable(Ensemble, responses)
-        names = self.params.members
+        names = self.params.members or members_for(responses)
         fold = inner_folds(responses, newness, self.params.n_folds, seed)
         said = np.full((len(responses), len(names)), np.nan)
         for number in range(fold.max() + 1):
@@ -70,7 +74,7 @@ class Ensemble:
             if newness == "time" and number == 0:
                 continue
             for place, name in enumerate(names):
-                fitted, _ = self._member(name).fit(
+                fitted, _ = self._member(name, names).fit(
                     outside, newness=newness, seed=task_seed(seed, f"{name}/{number}")
                 )
                 said[inside, place] = fitted.predict(responses.pairs(inside))
@@ -78,7 +82,8 @@ class Ensemble:
         weigh = likeliest_weights if responses.outcome == "binary" else least_squares_weights
         weights = weigh(said[judged], responses.y[judged])
         fits = [
-            self._member(name).fit(responses, newness=newness, seed=task_seed(seed, name)) for name in names
+            self._member(name, names).fit(responses, newness=newness, seed=task_seed(seed, name))
+            for name in names
         ]
         notes = {
             "weights": dict(zip(names, weights.tolist(), strict=True)),
@@ -86,9 +91,9 @@ class Ensemble:
         }
         return EnsemblePredictor(names, tuple(fitted for fitted, _ in fits), weights), notes
 
-    def _member(self, name: str) -> Any:
+    def _member(self, name: str, names: tuple[str, ...]) -> Any:
         model = MODELS.load(name)
-        unread = set(self.params.member_params) - set(self.params.members)
+        unread = set(self.params.member_params) - set(names)
         if unread:
             raise RequestError(
                 f"parameters are given for {', '.join(sorted(unread))}, no member", where="member_params"
@@ -138,6 +143,18 @@ class EnsemblePredictor:
             for name, described in zip(names, document["members"], strict=True)
         )
         return cls(names, members, np.array(document["weights"], dtype=float))
+
+
+def members_for(responses: Responses) -> tuple[str, ...]:
+    """The members that a user gets who names none: those that such responses are many or few enough for."""
+    n_subjects, n_treatments = responses.shape
+    small = n_subjects * n_treatments <= SMALL_TABLE and len(responses) <= SMALL
+    described = responses.of_subjects is not None or responses.of_treatments is not None
+    return (
+        *("baseline", "knn", "svd"),
+        *(("kernel",) if small else ()),
+        *(("neural",) if small and described else ()),
+    )
 
 
 def inner_folds(responses: Responses, newness: Newness, n_folds: int, seed: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from iatros.core.report import render
 from iatros.core.runs import versions
 from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.treatment.models import MODELS
+from iatros.treatment.models.ensemble import members_for
 from iatros.treatment.requests import TrainRequest
 from iatros.treatment.responses import evaluation
 from iatros.treatment.responses.bundle import QUESTION, ResponseModel
@@ -21,7 +22,7 @@ from iatros.treatment.responses.evaluation import Judged, main_metric, observed_
 from iatros.treatment.responses.model_card import model_card
 from iatros.treatment.responses.names import key_of
 from iatros.treatment.responses.report import build
-from iatros.treatment.responses.schema import Outcome
+from iatros.treatment.responses.schema import Responses
 from iatros.treatment.responses.settings import BASELINE, Settings, make_estimator
 from iatros.treatment.responses.study import Study, data_document, open_study
 from iatros.treatment.responses.trust import calibration_of, learn_intervals, reached_coverage
@@ -48,7 +49,7 @@ def train_responses(request: TrainRequest, context: Context) -> Produced:
     """Judge the models on pairs that they had not learned from, beside the means, and fit the best on everything."""
     with context.progress.step("reading the responses"):
         study = open_study(request)
-    settings = settings_of(request, study.responses.outcome)
+    settings = settings_of(request, study.responses)
     for name, params in settings.judged.items():
         make_estimator(name, params, study.responses.outcome)
     for note in study.notes:
@@ -72,10 +73,11 @@ def train_responses(request: TrainRequest, context: Context) -> Produced:
     return _produced(plain(result), model)
 
 
-def settings_of(request: TrainRequest, outcome: Outcome) -> Settings:
+def settings_of(request: TrainRequest, responses: Responses) -> Settings:
     """How a request wants its models trained and judged; unknown models and parameters raise here."""
-    able = [one.name for one in MODELS if outcome in MODELS.load(one.name).outcomes]
-    names = [name for asked in request.model for name in (able if asked == "all" else (asked,))]
+    able = [one.name for one in MODELS if responses.outcome in MODELS.load(one.name).outcomes]
+    wanted = request.model or (_usual(responses),)
+    names = [name for asked in wanted for name in (able if asked == "all" else (asked,))]
     params = check_overrides(tuple(dict.fromkeys(names)), request.param, MODELS)
     return Settings(
         candidates={name: given.model_dump() for name, given in params.items()},
@@ -89,6 +91,13 @@ def settings_of(request: TrainRequest, outcome: Outcome) -> Settings:
         confidence_level=request.confidence_level,
         seed=request.seed,
     )
+
+
+def _usual(responses: Responses) -> str:
+    """The model that a user gets who names none."""
+    if responses.outcome != "implicit":
+        return "ensemble"
+    return "kernel" if "kernel" in members_for(responses) else "als"
 
 
 def _best(judged: dict[str, Judged], study: Study) -> str:
