@@ -125,18 +125,24 @@ def model_table(result: Mapping[str, Any]) -> Table | None:
     models = result.get("models")
     if not isinstance(models, list) or len(models) < 2:
         return None
-    first = next((m for m in models if _is_nested(m.get("metrics"))), None)
+    of_models = [_by_split(model.get("metrics") or {}) for model in models]
+    first = next((found for found in of_models if found), None)
     if first is None:
         return None
-    columns = [(split, next(iter(found))) for split, found in first["metrics"].items() if found]
-    table = new_table(
-        "models", ["", *[f"{_spaced(split)} {_spaced(name)}" for split, name in columns], "kept"]
-    )
-    for model in models:
-        found = model.get("metrics") or {}
+    columns = [(split, next(iter(found))) for split, found in first.items() if found]
+    heads = [f"{_spaced(split)} {_spaced(name)}".strip() for split, name in columns]
+    table = new_table("models", ["", *heads, "kept"])
+    for model, found in zip(models, of_models, strict=True):
         cells = [_metric((found.get(split) or {}).get(name)) for split, name in columns]
         table.add_row(printable(model.get("name")), *cells, "yes" if model.get("selected") else "")
     return table
+
+
+def _by_split(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Metrics by split; those that are of one split alone, under no name. Empty where there are none."""
+    if not _is_nested(metrics):
+        return {}
+    return {"": metrics} if all(_is_metric(found) for found in metrics.values()) else dict(metrics)
 
 
 def site_table(result: Mapping[str, Any]) -> Table | None:

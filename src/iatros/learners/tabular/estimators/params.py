@@ -73,7 +73,8 @@ def check_overrides(
 ) -> dict[str, ModelParams]:
     """The parameters of each model in `trained`; an override that none of them reads is refused."""
     params = {model: parse_overrides(model, overrides, models) for model in trained}
-    read = set(trained).union(*(getattr(each, "members", ()) for each in params.values()))
+    made_of_others = (each for each in params.values() if "member_params" in type(each).model_fields)
+    read = set(trained).union(*(getattr(each, "members", ()) for each in made_of_others))
     for override in overrides:
         owner, name, _ = _split(override, models)
         if owner not in read:
