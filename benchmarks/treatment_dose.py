@@ -189,7 +189,8 @@ def equation_lines(_: Path) -> tuple[list[Line], dict[str, Any]]:
             value = one[metric]
             lines.append(
                 Line(f"{what}, {name}", said, f"{times * asked:g} {unit}",
-                     _shown(value, digits, times), abs(value["value"] - asked) <= _SAME[metric], f"{_COMMAND} equations",
+                     _shown(value, digits, times), abs(value["value"] - asked) <= _SAME[metric],
+                     f"{_COMMAND} equations",
                      f"height and weight known (n {found['measured']['n']:,}): "
                      f"{_shown(measured[metric], digits, times)}")
             )  # fmt: skip
