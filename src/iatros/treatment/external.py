@@ -10,7 +10,7 @@ from iatros.treatment.requests import EvaluateRequest
 _OF = {
     "responses": ("subjects", "given"),
     "dose": ("subject", "unit", "unit_column", "subgroup"),
-    "sequences": ("subjects", "interactions"),
+    "sequences": ("subjects", "visits", "interactions"),
 }
 """The fields that have a meaning for each question."""
 
@@ -33,7 +33,8 @@ def evaluate(request: EvaluateRequest, context: Context) -> Produced:
         from iatros.treatment.sequences.answers import evaluate_next
 
         return evaluate_next(
-            request.model, request.table, context, covariates=request.subjects, interactions=request.interactions,
+            request.model, request.table, context, visits=request.visits, covariates=request.subjects,
+            interactions=request.interactions,
             confidence_level=request.confidence_level, seed=request.seed, request=said,
         )  # fmt: skip
     from iatros.treatment.responses.external import evaluate_responses
@@ -45,5 +46,5 @@ def _refuse_others(request: EvaluateRequest, bundle: Bundle, question: str) -> N
     """RequestError for a field that has no meaning for what the bundle answers."""
     every = {name for names in _OF.values() for name in names}
     for name in sorted(every - set(_OF.get(question, ()))):
-        if getattr(request, name):
+        if getattr(request, name) not in (None, 0, ()):
             raise RequestError(f"{name} has no meaning for the model in {bundle.name}", hint="leave it out")

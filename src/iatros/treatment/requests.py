@@ -138,6 +138,9 @@ class EvaluateRequest(Request):
     subjects: TableRef | None = Field(
         None, description="a table that describes the subjects of responses or visits, one row each"
     )
+    visits: TableRef | None = Field(
+        None, description="of next medications: a table of subject, visit and time, where the codes lack it"
+    )
     interactions: TableRef | None = Field(
         None, description="of next medications: pairs of drugs that interact, with columns drug_a and drug_b"
     )
@@ -183,6 +186,9 @@ class RecommendRequest(SafetyFields):
         None,
         description="past responses of new patients, or their visits where next medications were learned, with the "
         "columns that were learned from",
+    )
+    visits: TableRef | None = Field(
+        None, description="of next medications: a table of subject, visit and time, where the codes lack it"
     )
     patient_subject: str | None = Field(
         None, description="of next medications: the column of the table of patients that names the subject"

@@ -72,6 +72,7 @@ def train_next(request: TrainNextRequest, context: Context) -> Produced:
         min_history=request.min_history,
         k=request.k,
         missed=request.missed,
+        certainty=request.certainty,
         seed=request.seed,
         confidence_level=request.confidence_level,
     )

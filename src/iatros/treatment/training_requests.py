@@ -114,5 +114,11 @@ class TrainNextRequest(Request):
     )
     k: int = Field(10, ge=1, le=100, description="how many of a ranking count")
     missed: float = Field(0.1, gt=0.0, lt=1.0, description="share of the medications that a set may miss")
+    certainty: float | None = Field(
+        None,
+        gt=0.5,
+        lt=1.0,
+        description="with it the sets miss no more than that with this probability, not on the mean",
+    )
     confidence_level: float = Field(0.95, gt=0.5, lt=1.0, description="of the intervals of metrics")
     seed: int = Field(0, ge=0, lt=2**31, description="of everything random")

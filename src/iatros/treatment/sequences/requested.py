@@ -31,7 +31,14 @@ def recommend_sequences(request: RecommendRequest, context: Context) -> Produced
             "give responses, the visits of the subjects, with the columns that were learned from"
         )
     gate = open_gate(request)
-    produced = recommend_next(request.model, request.responses, context, top=_MOST)
+    produced = recommend_next(
+        request.model,
+        request.responses,
+        context,
+        visits=request.visits,
+        covariates=request.patients,
+        top=_MOST,
+    )
     answers = produced.result["recommendations"]
     patients = _patients(request, gate, [one["subject"] for one in answers])
     for one, patient in zip(answers, patients, strict=True):
