@@ -47,7 +47,7 @@ COVARIATES = (
 """All that was known before treatment, but for `zprior`, which is the same for everyone."""
 HORIZON = 900.0
 """Days; of 1,618 patients without an event 82 % were followed that long, the others are weighted for."""
-_COMMAND = "python -m benchmarks.treatment_policies"
+_COMMAND = "python -m benchmarks.run treatment"
 
 
 def actg_cohort(outcome: str) -> EffectCohort:
@@ -216,7 +216,7 @@ def actg175_lines(folder: Path) -> tuple[list[Line], dict[str, Any]]:
             measured = f"{gap['value']:+.2f} [{gap['low']:+.2f}, {gap['high']:+.2f}]"
             found.append(
                 Line(f"{name} less best arm, {unit}", f"ACTG175, {one['n']:,} patients, four arms",
-                     "shown, whatever its sign", measured, True, f"{_COMMAND} actg175", note if name == TREE else "")
+                     "shown, whatever its sign", measured, True, f"{_COMMAND} policies-actg175", note if name == TREE else "")
             )  # fmt: skip
     return found, detail
 
@@ -233,7 +233,7 @@ def coverage_lines(folder: Path) -> tuple[list[Line], dict[str, Any]]:
             found.append(
                 Line(f"95 % intervals that hold the value, {name}", said, "93 to 97 %" if asked else "shown",
                      f"{share['value']:.1%} [{share['low']:.1%}, {share['high']:.1%}]",
-                     not asked or 0.93 <= share["value"] <= 0.97, f"{_COMMAND} coverage")
+                     not asked or 0.93 <= share["value"] <= 0.97, f"{_COMMAND} policies-coverage")
             )  # fmt: skip
     return found, detail
 

@@ -23,7 +23,7 @@ from iatros.treatment.sequences.simulation import simulate_visits
 from iatros.treatment.sequences.sources import Columns
 
 _SUBJECTS = 1000
-_COMMAND = "python -m benchmarks.treatment_sequences"
+_COMMAND = "python -m benchmarks.run treatment"
 _OF_SIMULATION = Columns(visit="visit", time="day")
 
 
@@ -44,13 +44,13 @@ def simulated(_: Path) -> tuple[list[Line], dict[str, Any]]:
         lines.append(
             Line(f"Jaccard index, {name}", said, "above previous and logistic",
                  f"{_said(own['metrics']['jaccard'])}; less {told}", all(gap["low"] > 0 for gap in gaps.values()),
-                 f"{_COMMAND} simulated", f"all models {seconds:.0f} s of processor time")
+                 f"{_COMMAND} sequences-simulated", f"all models {seconds:.0f} s of processor time")
         )  # fmt: skip
     control = result["conformal"]
     lines.append(
         Line("share of known medications missed by the sets with a promise", said, "at most 0.1",
              f"{_said(control['reached'])}, {control['mean_size']['value']:.1f} of {control['n_medications']}",
-             control["reached"]["low"] <= 0.1, f"{_COMMAND} simulated")
+             control["reached"]["low"] <= 0.1, f"{_COMMAND} sequences-simulated")
     )  # fmt: skip
     return lines, {"result": _kept(result), "limit": limit}
 
@@ -75,7 +75,7 @@ def penalty(_: Path) -> tuple[list[Line], dict[str, Any]]:
     line = Line(
         "interaction rate of predicted sets, by the weight of the penalty",
         f"simulated, {_SUBJECTS:,} subjects, one network each; prescribed {prescribed:.4f}", "falls with the weight",
-        told, rates[-1] < rates[0], f"{_COMMAND} penalty",
+        told, rates[-1] < rates[0], f"{_COMMAND} sequences-penalty",
     )  # fmt: skip
     return [line], {str(weight): one for weight, one in found.items()}
 
@@ -149,10 +149,10 @@ def _real(
     said = f"{named}, {result['n_subjects']} patients, {result['n_asked']} visits, five folds"
     gap = _of(result, "gru")["differences"]["logistic"]["jaccard"]
     lines = [
-        Line("Jaccard index of the next medications", said, "shown", told, True, f"{_COMMAND} {part}",
+        Line("Jaccard index of the next medications", said, "shown", told, True, f"{_COMMAND} sequences-{part}",
              f"{result['outside_percent']:.0f} % of prescriptions are of medications with under 5 patients, counted as "
              f"missed; {seconds:.0f} s"),
-        Line("gru less logistic", said, "shown", _said(gap, sign="+"), True, f"{_COMMAND} {part}",
+        Line("gru less logistic", said, "shown", _said(gap, sign="+"), True, f"{_COMMAND} sequences-{part}",
              "too few patients to tell models apart"),
     ]  # fmt: skip
     return lines, {"result": _kept(result)}

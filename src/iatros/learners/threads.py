@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
 
 def fit_threads() -> int:
@@ -20,7 +23,16 @@ def fit_threads() -> int:
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Linear algebra on one thread: its sums, and so the stored bytes, depend on the number of threads."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _controller(len(sys.modules)).limit(limits=1, user_api="blas"):
         yield
+
+
+@lru_cache(maxsize=4)
+def _controller(_: int) -> Any:
+    """What limits the threads of the libraries that are loaded; looked for anew once more modules are imported.
+
+    Finding them takes longer than a small fit.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
