@@ -216,7 +216,8 @@ def actg175_lines(folder: Path) -> tuple[list[Line], dict[str, Any]]:
             measured = f"{gap['value']:+.2f} [{gap['low']:+.2f}, {gap['high']:+.2f}]"
             found.append(
                 Line(f"{name} less best arm, {unit}", f"ACTG175, {one['n']:,} patients, four arms",
-                     "shown, whatever its sign", measured, True, f"{_COMMAND} policies-actg175", note if name == TREE else "")
+                     "shown, whatever its sign", measured, True, f"{_COMMAND} policies-actg175",
+                     note if name == TREE else "")
             )  # fmt: skip
     return found, detail
 
