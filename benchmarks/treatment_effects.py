@@ -42,7 +42,7 @@ from iatros.treatment.effects.selection import (
 
 REPLICATES = 10
 REPEATS = 500
-_COMMAND = "python -m benchmarks.treatment_effects"
+_COMMAND = "python -m benchmarks.run treatment"
 
 
 def learn(cohort: EffectCohort, seed: int = 0) -> tuple[Learned, Selected, Pieces]:
