@@ -116,3 +116,15 @@ def test_the_same_after_it_was_stored(measured):
     sides = Side(np.arange(9), kernels[0]), Side(np.arange(6), kernels[1])
     assert again.plan == fitted.plan
     assert np.array_equal(again.ask(*sides), fitted.ask(*sides))
+
+
+def test_a_row_of_zeros_is_learned_as_its_likes_are():
+    values = np.zeros((4, 5))
+    values[:3, :2] = 1.0
+    values[:3, 4] = 1.0
+    values[0, 1] = 0.0
+    of_rows = np.full((4, 4), 0.8) + 0.2 * np.eye(4)
+    filled = smooth(values, of_rows, None, Plan(Mix(), Mix(), exposures=True, smoothing=0.25))
+    assert filled.learned[3] == pytest.approx(filled.profiles[3])
+    assert filled.profiles[3, 0] > 0.0
+    assert filled.learned[0, 1] == pytest.approx(0.25 * filled.profiles[0, 1])

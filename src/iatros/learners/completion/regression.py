@@ -230,12 +230,17 @@ def fill(values: np.ndarray, known: np.ndarray, plan: Plan, *, seed: int) -> Fil
 def smooth(
     values: np.ndarray, of_rows: np.ndarray | None, of_columns: np.ndarray | None, plan: Plan
 ) -> Filled:
-    """A table of 0 and 1, with what the likes of rows and columns have."""
+    """A table of 0 and 1, with what the likes of rows and columns have.
+
+    A row or column of zeros is learned as its likes are: it is one of which nothing was tried yet.
+    """
     n, m = values.shape
     rows = np.zeros((n, n)) if of_rows is None else likes(of_rows, np.arange(n))
     columns = np.zeros((m, m)) if of_columns is None else likes(of_columns, np.arange(m))
     profiles = smoothed(values, rows, columns)
-    learned = (1.0 - plan.smoothing) * values + plan.smoothing * profiles
+    empty = ~values.any(axis=1)[:, None] | ~values.any(axis=0)[None, :]
+    share = np.where(empty, 1.0, plan.smoothing)
+    learned = (1.0 - share) * values + share * profiles
     return Filled(
         0.0, 1.0, np.zeros(n), np.zeros(m), profiles, learned, np.ones_like(values), np.zeros((m, 0))
     )
