@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field
 
 from iatros.core.request import Names, Request, TableRef
+from iatros.treatment.cohort_requests import DictionaryRef
 from iatros.treatment.requests import POSITIONAL, Parameters
-
-DictionaryRef = Annotated[Path, PlainSerializer(lambda path: {"file": path.name})]
 
 
 def _two(value: Any) -> Any:

@@ -114,7 +114,7 @@ def test_every_rule_is_there_and_plain(produced: Any) -> None:
 
 def test_treating_all_is_worth_the_average_of_the_effects(produced: Any) -> None:
     request = PolicyRequest(table=CLINIC, **FIELDS)
-    cohort = open_study(request.of_the_cohort()).cohort
+    cohort = open_study(request).cohort
     means = mean_by_arm(cohort, fit_nuisances(cohort))
     for arm in "abc":
         value = rule_of(produced.result, f"all {arm}")["value"]["doubly-robust"]

@@ -7,7 +7,7 @@ import polars as pl
 
 from iatros.core.errors import OutcomeError, TableError, unknown_name
 from iatros.learners.tabular.table import Table
-from iatros.treatment.effect_requests import EffectRequest
+from iatros.treatment.cohort_requests import CohortFields
 from iatros.treatment.effects.schema import Kind
 
 MOST_ARMS = 20
@@ -22,7 +22,7 @@ def names_of(series: pl.Series) -> list[str | None]:
     return [None if value is None else str(value) for value in series.to_list()]
 
 
-def arm_names(table: Table, request: EffectRequest) -> tuple[str, ...]:
+def arm_names(table: Table, request: CohortFields) -> tuple[str, ...]:
     """The arms that are compared, the reference first, the others by name; numbers count by value."""
     where = f"{table.source}, column {request.treatment}"
     if table.schema[request.treatment].kind == "date":
@@ -134,7 +134,7 @@ def _happened(table: Table, event: str) -> np.ndarray:
     return np.array([float(value is not None and value.lower() in _YES) for value in values])
 
 
-def assignment_of(table: Table, request: EffectRequest, arms: tuple[str, ...]) -> np.ndarray | None:
+def assignment_of(table: Table, request: CohortFields, arms: tuple[str, ...]) -> np.ndarray | None:
     """The known probabilities (n, k), from one column for each arm but the reference; None where none is given."""
     if not request.propensity:
         return None

@@ -13,7 +13,7 @@ from iatros.learners.tabular.encoding import Encoder, fit_encode
 from iatros.learners.tabular.imputation import Imputer, fit_imputers
 from iatros.learners.tabular.reading import read_table
 from iatros.learners.tabular.table import Refusal, Table
-from iatros.treatment.effect_requests import EffectRequest
+from iatros.treatment.cohort_requests import CohortFields
 from iatros.treatment.effects.columns import arm_names, assignment_of, code_arms, outcome_of, times_of
 from iatros.treatment.effects.nuisance import LEAST_IN_ARM
 from iatros.treatment.effects.schema import EffectCohort, Kind, outcome_at_horizon
@@ -59,7 +59,7 @@ class Study:
     data: dict[str, Any]
 
 
-def open_study(request: EffectRequest) -> Study:
+def open_study(request: CohortFields) -> Study:
     """Read the table, leave out (and count) subjects of whom arm, outcome or patient is not known, encode the rest."""
     table = read_table(request.table, missing_codes=request.missing, dictionary=request.dictionary)
     _check_names(table, request)
@@ -81,15 +81,15 @@ def open_study(request: EffectRequest) -> Study:
     shown = [{"row": one.row, "column": one.column, "reason": one.reason} for one in refused[:100]]
     data = {"source": table.source, "fingerprint": table.fingerprint(), **used, "refused": shown}
     names = None if request.subject is None else tuple(table.frame[request.subject].cast(pl.String).to_list())
-    controls = {name: _control(table, name) for name in request.negative_control}
+    controls = {name: _control(table, name) for name in request.controls}
     return Study(
         cohort, covariates, names, table.rows, controls, outcome, tuple(flow), (*table.notes, *notes), data
     )
 
 
-def _check_names(table: Table, request: EffectRequest) -> None:
+def _check_names(table: Table, request: CohortFields) -> None:
     single = [request.treatment, request.outcome, request.time, request.event, request.subject]
-    roles = [name for name in (*single, *request.propensity, *request.negative_control) if name is not None]
+    roles = [name for name in (*single, *request.propensity, *request.never_covariates) if name is not None]
     for name in (*roles, *request.covariates, *request.exclude):
         if name not in table.schema.names:
             raise unknown_name("column", name, table.schema.names, where=table.source)
@@ -104,7 +104,7 @@ def _check_names(table: Table, request: EffectRequest) -> None:
         raise RequestError(f"the column {both[0]!r} cannot be a covariate: it has another role")
 
 
-def _needed(request: EffectRequest) -> list[tuple[str, str]]:
+def _needed(request: CohortFields) -> list[tuple[str, str]]:
     """Roles and columns without which a subject cannot be used."""
     needed = [("outcome", request.outcome), ("time", request.time), ("event", request.event)]
     needed += [("subject", request.subject), *(("propensity", name) for name in request.propensity)]
@@ -113,7 +113,7 @@ def _needed(request: EffectRequest) -> list[tuple[str, str]]:
 
 def _in_arms(
     table: Table,
-    request: EffectRequest,
+    request: CohortFields,
     arms: tuple[str, ...],
     refused: list[Refusal],
     flow: list[dict[str, Any]],
@@ -151,7 +151,7 @@ def _with_known(
     return table
 
 
-def _outcome(table: Table, request: EffectRequest) -> tuple[Kind, np.ndarray, dict[str, Any], dict[str, Any]]:
+def _outcome(table: Table, request: CohortFields) -> tuple[Kind, np.ndarray, dict[str, Any], dict[str, Any]]:
     """Kind, values, the fields of the cohort that belong to time, and what the outcome is in words and numbers."""
     if request.time is None or request.event is None or request.horizon is None:
         assert request.outcome is not None
@@ -199,9 +199,9 @@ def _groups(table: Table, subject: str | None) -> np.ndarray:
     return np.asarray(ranks, dtype=np.int64) - 1
 
 
-def _covariates(table: Table, request: EffectRequest) -> tuple[Covariates, np.ndarray, list[str]]:
+def _covariates(table: Table, request: CohortFields) -> tuple[Covariates, np.ndarray, list[str]]:
     roles = {request.treatment, request.outcome, request.time, request.event, request.subject}
-    roles |= {*request.propensity, *request.negative_control, *request.exclude}
+    roles |= {*request.propensity, *request.never_covariates, *request.exclude}
     notes, names = [], []
     for name in request.covariates or tuple(table.schema.names):
         column = table.schema[name]

@@ -47,7 +47,7 @@ def policy(request: PolicyRequest, context: Context) -> Produced:
     The table holds, for each subject, the arm of every rule; those of learned rules come from a rule that had not
     learned from the subject. FitError where the arms do not overlap: values would be guesses then.
     """
-    study = open_study(request.of_the_cohort())
+    study = open_study(request)
     cohort = study.cohort
     given = given_rules(request, study)
     learning = _learning(request, study)
