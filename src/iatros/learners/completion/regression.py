@@ -238,7 +238,8 @@ def smooth(
     rows = np.zeros((n, n)) if of_rows is None else likes(of_rows, np.arange(n))
     columns = np.zeros((m, m)) if of_columns is None else likes(of_columns, np.arange(m))
     profiles = smoothed(values, rows, columns)
-    empty = ~values.any(axis=1)[:, None] | ~values.any(axis=0)[None, :]
+    rows_empty, columns_empty = (values == 0.0).all(axis=1), (values == 0.0).all(axis=0)
+    empty = rows_empty[:, None] | columns_empty[None, :]
     share = np.where(empty, 1.0, plan.smoothing)
     learned = (1.0 - share) * values + share * profiles
     return Filled(
