@@ -23,7 +23,8 @@ from iatros.treatment.models.kernel_exposures import auroc, average_precision
 from iatros.treatment.responses.estimator import Newness
 from iatros.treatment.responses.schema import Ask, Block, Features, Responses, Subjects, Treatments
 
-SEED, N_FOLDS = 0, 10
+SEED, N_FOLDS = 1, 10
+"""Forms of the model were compared on the folds of seed 0, so it is judged on others."""
 PUBLISHED = {
     ("fdataset", "pairs"): "BNNR .934 / .307, GF-BNNR .940 / .320",
     ("cdataset", "pairs"): "BNNR .952 / .297, KronRLS AUPR .441",
@@ -100,7 +101,7 @@ def lines(folder: Path) -> tuple[list[Line], dict[str, Any]]:
         told = detail[f"{name}, {split}"] = judge(name, split)
         data_said = f"{name.capitalize()}, ten folds over {'known links' if split == 'pairs' else 'diseases'}"
         said = f"{data_said}, prevalence {told['prevalence']['mean']:.2%}"
-        command = f"python -m benchmarks.treatment_association {name} {split}"
+        command = "python -m benchmarks.run treatment association"
         for key, limit in zip(("auroc", "auprc"), limits, strict=True):
             value = told[key]
             published = f"published (AUROC / AUPR): {PUBLISHED[name, split]}" if key == "auroc" else ""

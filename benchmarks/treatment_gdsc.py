@@ -142,7 +142,7 @@ def lines(folder: Path) -> tuple[list[Line], dict[str, Any]]:
             found.append(
                 Line(f"{name.replace('_', ' ')}, kernel, unseen {new}", said, asked,
                      f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}] ({beside})", bool(reached),
-                     f"python -m benchmarks.treatment_gdsc {new}",
+                     "python -m benchmarks.run treatment gdsc",
                      f"ten fits and answers {told['seconds']['kernel']:.0f} s" if name == "rmse" else "")
             )  # fmt: skip
     return found, detail

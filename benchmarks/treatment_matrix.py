@@ -246,7 +246,7 @@ def large(n_subjects: int, n_treatments: int, n: int, n_factors: int, n_sweeps: 
 
 def speed_lines(_: Path) -> tuple[list[Line], dict[str, Any]]:
     """The comparison with scikit-surprise; one line that says why it was left out, where it is not installed."""
-    command = "make bench CASE=treatment"
+    command = "python -m benchmarks.run treatment speed"
     if not os.environ.get(INTERPRETER):
         reason = f"not measured: {INTERPRETER} does not name a Python with scikit-surprise"
         return [Line("speed beside scikit-surprise", DATA, "5 to 10 times", reason, False, command)], {

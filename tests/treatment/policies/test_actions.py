@@ -260,7 +260,7 @@ def test_where_no_question_pays_the_result_says_so() -> None:
         ({"rule": "marker < 1 -> a, else b"}, TableError, "values are missing in marker"),
         ({"rule": "marker < 1 -> a"}, RequestError, "expected a comma"),
         ({"recommended": "advise"}, UnknownNameError, "advice"),
-        ({"recommended": "drug"}, TableError, "is the arm received"),
+        ({"recommended": "drug"}, RequestError, "has two roles"),
         ({"asks": "marrker"}, UnknownNameError, "marker"),
         ({"outcome": "scores"}, UnknownNameError, "score"),
     ],
