@@ -21,7 +21,7 @@ from iatros.treatment.responses.reasons import Patient, factors, similar_who_had
 from iatros.treatment.responses.schema import Ask, Features
 from iatros.treatment.responses.sources import MIN_OF_TREATMENT
 from iatros.treatment.responses.trust import ProbabilityIntervals
-from iatros.treatment.safety_requests import OF_ONE
+from iatros.treatment.safety.patient_table import columns_of
 
 MOST_PATIENTS = 100_000
 
@@ -165,19 +165,13 @@ def _from_tables(
             "the model was trained without covariates, so a table of patients tells it nothing",
             where="patients", hint="give responses, their past responses",
         )  # fmt: skip
-    table = read_features(request.patients, model.of_subjects, subject, others=_of_safety(request))
+    table = read_features(request.patients, model.of_subjects, subject, others=columns_of(request))
     names = _distinct(table, subject)
     features = model.of_subjects.read(table)
     none = (np.empty(0, dtype=np.int64), np.empty(0))
     return {
         name: Patient(-1, *histories.get(name, none), features.take([row])) for row, name in enumerate(names)
     }
-
-
-def _of_safety(request: RecommendRequest) -> tuple[str, ...]:
-    """Columns of a table of patients that the gate reads and no model."""
-    named = {name: request.patient_columns.get(name, name) for name in OF_ONE if name != "laboratory"}
-    return (*named.values(), *request.laboratory_units)
 
 
 def _distinct(table: Table, subject: str) -> list[str]:

@@ -65,6 +65,12 @@ def names_of(texts: Sequence[str] | None, known: Callable[[str], bool]) -> tuple
     return tuple(name for text in texts for name in list_of(text, known))
 
 
+def columns_of(request: SafetyFields) -> tuple[str, ...]:
+    """The columns of a table of patients that are read here, and that a model must leave alone."""
+    named = (request.patient_columns.get(name, name) for name in OF_ONE if name != "laboratory")
+    return (*named, *request.laboratory_units)
+
+
 def read_patients(
     table: Any, request: SafetyFields, knowledge: Knowledge, *, subject: str | None = None
 ) -> PatientRows:

@@ -37,6 +37,7 @@ def recommend_next(
     subjects: Sequence[str] = (),
     top: int = 10,
     reasons: int = 3,
+    others: Sequence[str] = (),
 ) -> Produced:
     """For each subject of the table the `top` medications that such subjects are usually prescribed next, ranked.
 
@@ -44,7 +45,8 @@ def recommend_next(
     is known. Each medication has its probability, the standard deviation of the members about it, whether it is in the
     predicted set and in the set with a promise, when it was last given, how many subjects with it were learned from,
     and its `reasons` strongest reasons. `subjects` names those to answer for, otherwise all. `columns` are those of the
-    training unless given. Nothing here looks at interactions or contraindications.
+    training unless given; `others` are columns that `covariates` may have and no model reads. Nothing here looks at
+    interactions or contraindications.
     """
     if top < 1 or reasons < 0:
         raise RequestError(f"top must be at least 1 and reasons at least 0, got {top} and {reasons}")
@@ -53,7 +55,7 @@ def recommend_next(
         read = _read(bundle, fitted, table, columns, visits)
         histories, added = _chosen(read.histories, subjects).with_next()
         static = static_of(
-            fitted.reader, _covariates(bundle, fitted, covariates, read), bundle.manifest["columns"]["subject"],
+            fitted.reader, _covariates(bundle, fitted, covariates, read, others), bundle.manifest["columns"]["subject"],
             histories.subjects,
         )  # fmt: skip
     encoded = fitted.encode(histories, static)
@@ -188,7 +190,10 @@ def _read(
     return read
 
 
-def _covariates(bundle: Bundle, fitted: SequenceModel, reference: Any, read: ReadHistories) -> Table | None:
+def _covariates(
+    bundle: Bundle, fitted: SequenceModel, reference: Any, read: ReadHistories, others: Sequence[str] = ()
+) -> Table | None:
+    """What is told of the subjects, in a table that may also have the columns `others`, which no model reads."""
     if reference is None:
         if fitted.reader is not None:
             read.account.notes.append(
@@ -200,7 +205,7 @@ def _covariates(bundle: Bundle, fitted: SequenceModel, reference: Any, read: Rea
         raise RequestError(
             "the model was trained without covariates", where=bundle.name, hint="leave them out"
         )
-    return read_features(reference, fitted.reader, bundle.manifest["columns"]["subject"])
+    return read_features(reference, fitted.reader, bundle.manifest["columns"]["subject"], others=others)
 
 
 def _chosen(histories: Histories, subjects: Sequence[str]) -> Histories:

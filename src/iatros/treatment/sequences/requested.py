@@ -9,10 +9,12 @@ from iatros.core.errors import RequestError
 from iatros.treatment.requests import RecommendRequest
 from iatros.treatment.safety.actions import NO_PROMISE, knowledge_notes, named, open_gate
 from iatros.treatment.safety.gate import Gate
-from iatros.treatment.safety.patient_table import patient_of, read_patients
+from iatros.treatment.safety.patient_table import columns_of, patient_of, read_patients
 from iatros.treatment.safety.patients import Patient
+from iatros.treatment.safety.sets import interaction_rate
 from iatros.treatment.safety.telling import said, stopped
 from iatros.treatment.sequences.answers import recommend_next
+from iatros.treatment.sequences.bundle import open_sequences
 
 _MOST = 100_000
 _OF_RESPONSES = ("subject", "past", "covariate", "candidates", "include_taken")
@@ -31,13 +33,15 @@ def recommend_sequences(request: RecommendRequest, context: Context) -> Produced
             "give responses, the visits of the subjects, with the columns that were learned from"
         )
     gate = open_gate(request)
+    _, fitted = open_sequences(request.model)
     produced = recommend_next(
         request.model,
         request.responses,
         context,
         visits=request.visits,
-        covariates=request.patients,
+        covariates=None if fitted.reader is None else request.patients,
         top=_MOST,
+        others=columns_of(request),
     )
     answers = produced.result["recommendations"]
     patients = _patients(request, gate, [one["subject"] for one in answers])
@@ -55,7 +59,11 @@ def recommend_sequences(request: RecommendRequest, context: Context) -> Produced
     notes = [*produced.result["notes"], *knowledge_notes(gate.knowledge), NO_PROMISE]
     for note in notes:
         context.progress.note(note)
+    sets = [[found["medication"] for found in one["medications"] if found["in_set"]] for one in answers]
     result = produced.result | {
+        "interactions_within_sets": None
+        if gate.knowledge.empty
+        else interaction_rate(sets, gate.knowledge).document(),
         "knowledge": gate.knowledge.document(),
         "policy": vars(gate.policy),
         "notes": notes,
