@@ -106,7 +106,7 @@ def test_both_readmes_run_the_same() -> None:
 def test_commands_on_pages_have_the_flags_they_are_given(path: Path) -> None:
     known = set(_commands())
     for line, words in _spelt_commands(path):
-        named = tuple(word for word in words[1:3] if re.fullmatch(r"[a-z]+", word))
+        named = tuple(word for word in words[1:3] if re.fullmatch(r"[a-z-]+", word))
         command = next((named[:n] for n in (2, 1, 0) if named[:n] in known), ())
         help_text = _help(command)
         for flag in (word.split("=")[0] for word in words if word.startswith("--")):
