@@ -12,13 +12,15 @@ can learn: `clintox-drawn-alike` gives the rivals the structures that iatros rea
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -144,18 +146,29 @@ def sides(assay: Assay) -> Sides:
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """Test predictions (n, k) of each seed, the seconds of the slowest, and the command."""
+class OfSeed:
+    """Test predictions (n, k) with one seed, the seconds they took, the command, and for how many there are none."""
 
-    of_seeds: list[np.ndarray]
+    prediction: np.ndarray
     seconds: float
     command: str
     refused: int = 0
-    """Test compounds that it answered nothing for."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What each seed predicts."""
+
+    of_seeds: list[OfSeed]
 
     def score(self, cut: Sides, rows: np.ndarray | None = None) -> float:
         """The mean over seeds."""
-        return mean(cut.score(one, rows) for one in self.of_seeds)
+        return mean(cut.score(one.prediction, rows) for one in self.of_seeds)
+
+    @property
+    def seconds(self) -> float:
+        """Of the slowest seed."""
+        return max(one.seconds for one in self.of_seeds)
 
 
 def compare(cut: Sides, folder: Path) -> dict[str, Any]:
@@ -167,61 +180,69 @@ def compare(cut: Sides, folder: Path) -> dict[str, Any]:
     whole.write_csv(folder / "whole.csv")
     return {
         "cut": cut,
-        "iatros": _iatros(cut, folder),
-        "forest": _forest(cut),
-        "chemprop": _chemprop(cut, folder),
+        "iatros": Predicted([_kept(_iatros, cut, folder, seed) for seed in range(SEEDS)]),
+        "forest": Predicted([_kept(_forest, cut, folder, seed) for seed in range(SEEDS)]),
+        "chemprop": _chemprops(cut, folder),
     }
 
 
-def _iatros(cut: Sides, folder: Path) -> Predicted:
-    found, slowest, command, refused = [], 0.0, "", 0
+def _kept(make: Callable[[Sides, Path, int], OfSeed], cut: Sides, folder: Path, seed: int) -> OfSeed:
+    """What `make` gives; kept in the folder that IATROS_BENCH_KEEP names, from which a stopped part goes on."""
+    root = os.environ.get("IATROS_BENCH_KEEP")
+    if not root:
+        return make(cut, folder, seed)
+    path = Path(root) / f"{folder.name}{make.__name__}-{seed}.json"
+    if path.exists():
+        told = json.loads(path.read_text())
+        return OfSeed(np.array(told.pop("prediction")), **told)
+    found = make(cut, folder, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**asdict(found), "prediction": found.prediction.tolist()}))
+    return found
+
+
+def _iatros(cut: Sides, folder: Path, seed: int) -> OfSeed:
+    """iatros' own command with its defaults; what it refuses gets the mean of the endpoint."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         means = np.nanmean(cut.y[cut.development], axis=0)
-    for seed in range(SEEDS):
-        trained = iatros(
-            "molecules", "train", "whole.csv", "--outcome", ",".join(cut.names), "--validation", "given", "--split",
-            "split", "--seed", str(seed),
-            "--y-scrambling", "0", "--out", "bundle", "--overwrite", folder=folder,
-        )  # fmt: skip
-        answers = iatros("molecules", "predict", "bundle", "test.csv", folder=folder).answer["predictions"]
-        read = _read(answers, cut)
-        refused = int(np.isnan(read).any(axis=1).sum())
-        found.append(np.where(np.isnan(read), means, read))
-        slowest, command = max(slowest, trained.seconds), command or trained.command
-    return Predicted(found, slowest, command, refused)
+    trained = iatros(
+        "molecules", "train", "whole.csv", "--outcome", ",".join(cut.names), "--validation", "given", "--split",
+        "split", "--seed", str(seed), "--y-scrambling", "0", "--out", "bundle", "--overwrite", folder=folder,
+    )  # fmt: skip
+    answers = iatros("molecules", "predict", "bundle", "test.csv", folder=folder).answer["predictions"]
+    read = _read(answers, cut)
+    refused = int(np.isnan(read).any(axis=1).sum())
+    return OfSeed(np.where(np.isnan(read), means, read), trained.seconds, trained.command, refused)
 
 
-def _forest(cut: Sides) -> Predicted:
+def _forest(cut: Sides, folder: Path, seed: int) -> OfSeed:
     """A random forest of 500 trees on ECFP4 (2048 bits), one for each endpoint."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+    del folder
     X = Compounds(cut.smiles).matrix([Fingerprint("morgan")])
-    found, started = [], time.perf_counter()
-    for seed in range(SEEDS):
-        columns = []
-        for k in range(cut.y.shape[1]):
-            y = cut.y[:, k]
-            rows = cut.development[~np.isnan(y[cut.development])]
-            kind = RandomForestRegressor if cut.continuous else RandomForestClassifier
-            model = kind(500, n_jobs=-1, random_state=seed).fit(X[rows], y[rows])
-            columns.append(
-                model.predict(X[cut.test]) if cut.continuous else model.predict_proba(X[cut.test])[:, 1]
-            )
-        found.append(np.stack(columns, axis=1))
-    return Predicted(
-        found, (time.perf_counter() - started) / SEEDS, "scikit-learn, 500 trees on ECFP4 of 2048 bits"
-    )
+    started, columns = time.perf_counter(), []
+    for k in range(cut.y.shape[1]):
+        y = cut.y[:, k]
+        rows = cut.development[~np.isnan(y[cut.development])]
+        kind = RandomForestRegressor if cut.continuous else RandomForestClassifier
+        model = kind(500, n_jobs=-1, random_state=seed).fit(X[rows], y[rows])
+        columns.append(
+            model.predict(X[cut.test]) if cut.continuous else model.predict_proba(X[cut.test])[:, 1]
+        )
+    seconds = time.perf_counter() - started
+    return OfSeed(np.stack(columns, axis=1), seconds, "scikit-learn, 500 trees on ECFP4 of 2048 bits")
 
 
-def _chemprop(cut: Sides, folder: Path) -> Predicted:
-    """chemprop's own command with its defaults, a seed on each core."""
+def _chemprops(cut: Sides, folder: Path) -> Predicted:
+    """A seed on each core."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(lambda seed: _chemprop_of(cut, folder, seed), range(SEEDS)))
-    return Predicted([one for one, _, _ in found], max(seconds for _, seconds, _ in found), found[0][2])
+        return Predicted(list(pool.map(lambda seed: _kept(_chemprop, cut, folder, seed), range(SEEDS))))
 
 
-def _chemprop_of(cut: Sides, folder: Path, seed: int) -> tuple[np.ndarray, float, str]:
+def _chemprop(cut: Sides, folder: Path, seed: int) -> OfSeed:
+    """chemprop's own command with its defaults."""
     train = [
         "train", "--data-path", "development.csv", "--smiles-columns", "smiles",
         "--task-type", "regression" if cut.continuous else "classification", "--split-sizes", "0.9", "0.1", "0.0",
@@ -241,7 +262,7 @@ def _chemprop_of(cut: Sides, folder: Path, seed: int) -> tuple[np.ndarray, float
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
     answers = pl.read_csv(folder / f"chemprop-{seed}.csv").select(cut.names).to_numpy().astype(float)
-    return answers, time.perf_counter() - started, "chemprop " + " ".join(train)
+    return OfSeed(answers, time.perf_counter() - started, "chemprop " + " ".join(train))
 
 
 def _read(answers: list[dict[str, Any]], cut: Sides) -> np.ndarray:
@@ -259,10 +280,11 @@ def part(name: str, folder: Path) -> tuple[list[Line], dict[str, Any]]:
 
 def drawn_alike(name: str, folder: Path) -> tuple[list[Line], dict[str, Any]]:
     """The lines of a set whose structures all three read as iatros standardises them; what it refuses stays."""
-    (folder / name).mkdir()
+    own = folder / f"{name}-drawn-alike"
+    own.mkdir()
     cut = sides(assays()[name])
     alike = replace(cut, smiles=[_standard(smiles) for smiles in cut.smiles])
-    return _lines(f"{name}, drawn alike", assays()[name], compare(alike, folder / name))
+    return _lines(f"{name}, drawn alike", assays()[name], compare(alike, own))
 
 
 def _standard(smiles: str) -> str:
@@ -297,10 +319,11 @@ def ranks(_: Path) -> tuple[list[Line], dict[str, Any]]:
 def _lines(name: str, assay: Assay, found: dict[str, Any]) -> tuple[list[Line], dict[str, Any]]:
     cut, ours = found["cut"], found["iatros"]
     metric, better = ("RMSE", "below") if cut.continuous else ("AUROC", "above")
+    first = ours.of_seeds[0]
     value = ours.score(cut)
     data = f"{name}, {len(cut.development):,} compounds to develop, {len(cut.test):,} to test"
     numbers = {
-        model: {"score": found[model].score(cut), "seeds": [cut.score(one) for one in found[model].of_seeds],
+        model: {"score": found[model].score(cut), "seeds": [cut.score(one.prediction) for one in found[model].of_seeds],
                 "seconds": found[model].seconds}
         for model in ("iatros", *RIVALS)
     } | {"continuous": cut.continuous}  # fmt: skip
@@ -312,8 +335,8 @@ def _lines(name: str, assay: Assay, found: dict[str, Any]) -> tuple[list[Line], 
     lines = [
         Line(f"{metric}, mean of {SEEDS} seeds", data, "shown" if assay.asked is None else f"{better} {assay.asked:g}",
              f"{value:.3f} [{low:.3f}, {high:.3f}] (forest {numbers['forest']['score']:.3f}, "
-             f"chemprop {numbers['chemprop']['score']:.3f}); {ours.seconds:.0f} s", reached, ours.command,
-             f"{ours.refused} test compounds were refused and count as the mean" if ours.refused else "")
+             f"chemprop {numbers['chemprop']['score']:.3f}); {ours.seconds:.0f} s", reached, first.command,
+             f"{first.refused} test compounds were refused and count as the mean" if first.refused else "")
     ]  # fmt: skip
     for place, rival in enumerate(RIVALS, 1):
         gap = value - numbers[rival]["score"]
@@ -323,7 +346,7 @@ def _lines(name: str, assay: Assay, found: dict[str, Any]) -> tuple[list[Line], 
         lines.append(
             Line(f"{metric} less that of {rival}, paired", data,
                  f"interval not {'above' if cut.continuous else 'below'} 0", f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]",
-                 bool(not_worse), found[rival].command)
+                 bool(not_worse), found[rival].of_seeds[0].command)
         )  # fmt: skip
     return lines, numbers
 
