@@ -28,7 +28,7 @@ PARTS: dict[str, Callable[[Path], Part]] = {
     "coverage": treatment_effects.coverage_lines,
     **treatment_policies.PARTS,
     "association": treatment_association.lines,
-    "gdsc": treatment_gdsc.lines,
+    **treatment_gdsc.PARTS,
     "speed": treatment_matrix.speed_lines,
     "large": treatment_matrix.large_lines,
     **{f"sequences-{name}": part for name, part in treatment_sequences.PARTS.items()},
