@@ -22,7 +22,7 @@ from typing import Any
 
 from iatros.core.report import Document, Section, render
 from iatros.core.report_sections.reading import Result
-from iatros.core.report_sections.record import reproducibility_section
+from iatros.core.report_sections.record import closing, reproducibility_section
 from iatros.molecules.report_sections.compounds import compounds_section
 from iatros.molecules.report_sections.opening import opening, question, title
 from iatros.molecules.report_sections.performance import (
@@ -80,9 +80,7 @@ def build(result: Mapping[str, Any]) -> Document:
             for section in _SECTIONS
             if reading.task != "continuous" or section is not thresholds_section
         ),
-        closing="Written by iatros"
-        + (f" {version}" if version else "")
-        + ". Research software, not a medical device.",
+        closing=closing(version),
     )
 
 

@@ -12,6 +12,15 @@ from iatros.core.report_sections.reading import Result, blocks
 _PROMISE = "The same request on the same data with the same versions gives the same model, byte for byte."
 
 
+def closing(version: object) -> str:
+    """The last line of a report: what wrote it, in which version where that is known, and what it is not."""
+    return (
+        "Written by iatros"
+        + (f" {version}" if version else "")
+        + ". Research software, not a medical device."
+    )
+
+
 def reproducibility_section(result: Result, *, promise: str = _PROMISE) -> Section:
     """Section: request, versions, seed, fingerprint; `promise` is what they are good for."""
     created = result.mapping("created")

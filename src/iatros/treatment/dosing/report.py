@@ -28,7 +28,7 @@ from iatros.core.report.numbers import NONE
 from iatros.core.report_sections.calibration import calibration_section
 from iatros.core.report_sections.flow import flow_section
 from iatros.core.report_sections.reading import Result
-from iatros.core.report_sections.record import reproducibility_section
+from iatros.core.report_sections.record import closing, reproducibility_section
 from iatros.core.report_sections.tripod import tripod_section
 from iatros.treatment.dosing.findings import estimate, findings, headline, label
 
@@ -82,9 +82,7 @@ def build(result: Mapping[str, Any]) -> Document:
         banner=_BANNER,
         opening=_opening(result),
         sections=tuple(replace(one, references=_REFERENCES.get(one.title, "")) for one in sections),
-        closing="Written by iatros"
-        + (f" {version}" if version else "")
-        + ". Research software, not a medical device.",
+        closing=closing(version),
     )
 
 

@@ -11,7 +11,7 @@ from iatros.core.report.document import Block
 from iatros.core.report_sections.checklist import checklist_section
 from iatros.core.report_sections.flow import flow_section
 from iatros.core.report_sections.reading import Result, blocks, capital, estimate
-from iatros.core.report_sections.record import reproducibility_section
+from iatros.core.report_sections.record import closing, reproducibility_section
 from iatros.treatment.effects.items import ITEMS
 from iatros.treatment.effects.report_pictures import balance_section, individual_section, overlap_section
 from iatros.treatment.effects.report_tables import average_section, checks_section
@@ -37,9 +37,7 @@ def build(result: Mapping[str, Any]) -> Document:
         banner=_BANNER,
         opening=_opening(reading),
         sections=tuple(section(reading) for section in _SECTIONS),
-        closing="Written by iatros"
-        + (f" {version}" if version else "")
-        + ". Research software, not a medical device.",
+        closing=closing(version),
     )
 
 

@@ -12,7 +12,7 @@ from iatros.core.report.numbers import number, percent
 from iatros.core.report_sections.checklist import checklist_section
 from iatros.core.report_sections.flow import flow_section
 from iatros.core.report_sections.reading import Result, blocks, capital
-from iatros.core.report_sections.record import reproducibility_section
+from iatros.core.report_sections.record import closing, reproducibility_section
 from iatros.treatment.effects.report_pictures import overlap_section
 from iatros.treatment.policies.items import ITEMS
 from iatros.treatment.policies.learning import BEST_ARM, PLUG_IN, TREE
@@ -50,9 +50,7 @@ def build(result: Mapping[str, Any]) -> Document:
         banner=_BANNER,
         opening=_opening(reading),
         sections=tuple(section(reading) for section in _SECTIONS),
-        closing="Written by iatros"
-        + (f" {version}" if version else "")
-        + ". Research software, not a medical device.",
+        closing=closing(version),
     )
 
 

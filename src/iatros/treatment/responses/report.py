@@ -26,7 +26,7 @@ from iatros.core.report import (
 )
 from iatros.core.report.numbers import NONE
 from iatros.core.report_sections.reading import Result
-from iatros.core.report_sections.record import reproducibility_section
+from iatros.core.report_sections.record import closing, reproducibility_section
 from iatros.core.report_sections.tripod import tripod_section
 from iatros.treatment.responses.findings import NEW, WORDS, estimate, findings, main_of
 
@@ -76,9 +76,7 @@ def build(result: Mapping[str, Any]) -> Document:
         banner=_BANNER,
         opening=_opening(result),
         sections=tuple(sections),
-        closing="Written by iatros"
-        + (f" {version}" if version else "")
-        + ". Research software, not a medical device.",
+        closing=closing(version),
     )
 
 

@@ -26,7 +26,7 @@ from iatros.core.report import (
 )
 from iatros.core.report.numbers import NONE, rounded
 from iatros.core.report_sections.reading import Result
-from iatros.core.report_sections.record import reproducibility_section
+from iatros.core.report_sections.record import closing, reproducibility_section
 from iatros.core.report_sections.tripod import tripod_section
 from iatros.core.report_sections.words import split_label
 from iatros.treatment.sequences.findings import NEW, WORDS, estimate, findings, headline
@@ -65,9 +65,7 @@ def build(result: Mapping[str, Any]) -> Document:
         banner=_BANNER,
         opening=_opening(result),
         sections=tuple(sections),
-        closing="Written by iatros"
-        + (f" {version}" if version else "")
-        + ". Research software, not a medical device.",
+        closing=closing(version),
     )
 
 
