@@ -1,4 +1,8 @@
-"""Which subjects are like one, and which treatments like another, by how the same ones went with both."""
+"""Which subjects are like one, and which treatments like another, by how the same ones went with both: for reasons.
+
+The model `knn` compares for predictions (`models.similarity`): by what is in common alone, two responses at least. That
+tells nothing of exposures, which are all alike where they are in common; here what is not in common counts too.
+"""
 
 from __future__ import annotations
 
