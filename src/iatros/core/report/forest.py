@@ -21,6 +21,8 @@ from iatros.core.report.scales import (
 from iatros.core.report.style import BLUE, FAINT, INK, MUTED, RULE
 
 _ROW, _HEAD, _FOOT, _CELL, _GAP = 24.0, 26.0, 24.0, 50.0, 20.0
+_BOLD = 1.09
+"""How much wider bold letters are."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def _panels(plot: ForestPlot, start: float) -> list[_Panel]:
         written = [_written(row.points[k], panel.digits) for row in plot.rows if k < len(row.points)]
         # Spans are left out of the limits: they may be endless, and would squeeze all else to a dot.
         points = [row.points[k] for row in plot.rows if k < len(row.points) and row.kind != "span"]
-        text = max((text_width(line, 11.5) for line in written), default=0.0) + 10
+        wider = _BOLD if any(_bold(row) for row in plot.rows) else 1.0
+        text = wider * max((text_width(line, 11.5) for line in written), default=0.0) + 10
         left = start + share * k + (_GAP if k else 0)
         right = start + share * (k + 1) - text
         low, high = _panel_limits(panel, [point for point in points if point is not None])
