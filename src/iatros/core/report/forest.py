@@ -21,7 +21,7 @@ from iatros.core.report.scales import (
 from iatros.core.report.style import BLUE, FAINT, INK, MUTED, RULE
 
 _ROW, _HEAD, _FOOT, _CELL, _GAP = 24.0, 26.0, 24.0, 50.0, 20.0
-_BOLD = 1.09
+_BOLD = 1.18
 """How much wider bold letters are."""
 
 
