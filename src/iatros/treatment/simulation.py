@@ -7,13 +7,8 @@ severity, as in clinics, where the sicker get the stronger treatment (confoundin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import polars as pl
 
 N_SUBJECTS, N_TREATMENTS = 600, 16
 NOISE = 0.6
@@ -56,47 +51,3 @@ def simulate(n_subjects: int = N_SUBJECTS, n_treatments: int = N_TREATMENTS, *, 
         day[k, taken] = 30 * np.arange(many[k]) + rng.integers(0, 20, many[k])
     y = (truth + rng.normal(0, NOISE, truth.shape)).clip(0, 10)
     return Simulated(age, sex, marker, severity, truth.clip(0, 10), given, y, day)
-
-
-def load_simulated(_: Path) -> pl.DataFrame:
-    """One line for each response: subject, treatment, score (0 to 10, more is better), day, and covariates."""
-    import polars as pl
-
-    made = simulate()
-    subject, treatment = np.nonzero(made.given)
-    return pl.DataFrame(
-        {
-            "subject_id": [f"S{k + 1:04d}" for k in subject],
-            "treatment": [f"therapy {chr(ord('A') + k)}" for k in treatment],
-            "score": made.y[subject, treatment].round(2),
-            "day": made.day[subject, treatment].astype(int),
-            "age": made.age[subject].round(1),
-            "sex": np.where(made.sex[subject] == 1, "female", "male"),
-            "marker": made.marker[subject].round(3),
-            "severity": made.severity[subject].round(3),
-        }
-    )
-
-
-def load_visits(_: Path) -> pl.DataFrame:
-    """One line for each code of a visit: subject, visit, kind (such as medication) and code."""
-    import polars as pl
-
-    from iatros.treatment.sequences.simulation import simulate_visits
-
-    return pl.DataFrame(simulate_visits().rows)
-
-
-def load_gbsg2(_: Path) -> pl.DataFrame:
-    """686 women with node-positive breast cancer, of whom 246 had hormone therapy; recurrence-free time in days."""
-    import polars as pl
-
-    from iatros.core.errors import MissingExtraError
-
-    try:
-        from lifelines.datasets import load_gbsg2 as shipped
-    except ModuleNotFoundError:
-        raise MissingExtraError(
-            "this dataset comes inside the package lifelines", hint="pip install 'iatros[treatment]'"
-        ) from None
-    return pl.from_pandas(shipped())
