@@ -319,11 +319,54 @@ def leakage_checks() -> str:
     )
 
 
+def objectives() -> str:
+    """What an objective is made of: ways to combine, parts, properties, fingerprints, transforms."""
+    from iatros.molecules.objectives import fingerprints, objective, transforms
+    from iatros.molecules.objectives.part import Part
+    from iatros.molecules.objectives.properties import PROPERTIES
+    from iatros.molecules.objectives.reading import PARTS
+
+    common = set(Part.model_fields)
+    parts = [
+        (
+            f"`{key}`",
+            ", ".join(f"`{name}`" for name in kind.model_fields if name not in {*common, key}),
+            "yes" if kind.model_fields["hard"].default else "",
+            " ".join(inspect.cleandoc(kind.__doc__ or "").split()),
+        )
+        for key, kind in PARTS.items()
+    ]
+    properties = [(f"`{name}`", one.unit, one.meaning) for name, one in PROPERTIES.items()]
+    return "\n\n".join(
+        [
+            "The file that `iatros molecules optimise` takes: `parts`, each named by its first field, and `combine`. "
+            "Every part may also have a `name`, a `transform`, and a `weight` or `hard: true`, which makes it a "
+            "constraint. See [how to write one](../how-to/write-an-objective.md).",
+            "## combine",
+            _body(objective),
+            "## Parts",
+            table(("part", "its other fields", "hard unless said otherwise", "meaning"), parts),
+            "## Transforms",
+            _body(transforms),
+            "## Properties",
+            table(("property", "unit", "meaning"), properties),
+            "## Fingerprints",
+            _body(fingerprints),
+        ]
+    )
+
+
+def _body(module: Any) -> str:
+    """The docstring of a module but for its first sentence."""
+    return "\n\n".join((module.__doc__ or "").strip().split("\n\n")[1:])
+
+
 PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "index.md": ("Reference", index),
     "cli.md": ("The command line", command_line),
     "requests.md": ("Requests", requests),
     "models.md": ("Models", models),
+    "objectives.md": ("Objectives", objectives),
     "metrics.md": ("Metrics", metrics),
     "errors.md": ("Errors and exit codes", error_tree),
     "http.md": ("The HTTP server", http),

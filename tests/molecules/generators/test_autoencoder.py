@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from iatros.core.errors import FitError
 from iatros.learners.compounds.tokens import BEGIN, END, PAD, UNKNOWN
-from iatros.molecules.generators.autoencoder import (
+from iatros.molecules.generators.networks.autoencoder import (
     Sizes,
     as_tensor,
     cyclical,
@@ -21,12 +21,12 @@ from iatros.molecules.generators.autoencoder import (
     hidden_tokens,
     network_class,
     reconstruction,
-    weights_of,
+    stored_weights,
     with_free_bits,
 )
-from iatros.molecules.generators.convolving import Encoder
-from iatros.molecules.generators.decoding import Decoder
-from iatros.molecules.generators.stages import finite
+from iatros.molecules.generators.networks.convolving import Encoder
+from iatros.molecules.generators.networks.decoding import Decoder
+from iatros.molecules.generators.training.learning import finite
 
 SIZES = Sizes(
     n_tokens=11, longest=20, embedding=7, channels=9, latent=5, units=16, layers=2, variational=True
@@ -50,7 +50,7 @@ def lines(lengths: tuple[int, ...] = (12, 1, 7, 18)) -> np.ndarray:
 
 def part(network: Any, name: str) -> dict[str, np.ndarray]:
     start = f"{name}."
-    return {k.removeprefix(start): v for k, v in weights_of(network).items() if k.startswith(start)}
+    return {k.removeprefix(start): v for k, v in stored_weights(network).items() if k.startswith(start)}
 
 
 def test_numpy_reads_what_torch_reads(network: Any) -> None:

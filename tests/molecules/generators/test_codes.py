@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from iatros.core.errors import InputError
 from iatros.learners.compounds.tokens import Vocabulary, to_selfies
-from iatros.molecules.generators import codes
-from iatros.molecules.generators.codes import encode, learn_vocabulary
+from iatros.molecules.generators.texts import codes
+from iatros.molecules.generators.texts.codes import encode, learn_vocabulary
 
 TOKENS = [
     "C",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from iatros.molecules.generators.collapse import Yardstick, precision_and_recall, read_all
+from iatros.molecules.generators.adversarial.collapse import Yardstick, precision_and_recall, read_all
 from iatros.molecules.generators.library import Library
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from iatros.learners.compounds.tokens import END, PAD
-from iatros.molecules.generators.attending import Attending, attending_network
-from iatros.molecules.generators.decoding import Decoder
-from iatros.molecules.generators.gated import gated_network
 from iatros.molecules.generators.generator import Draw
-from iatros.molecules.generators.language import weights_of
+from iatros.molecules.generators.networks.attending import Attending, attending_network
+from iatros.molecules.generators.networks.decoding import Decoder
+from iatros.molecules.generators.networks.gated import gated_network
+from iatros.molecules.generators.training.weights import weights_of
 
 torch = pytest.importorskip("torch")
 

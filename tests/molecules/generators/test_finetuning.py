@@ -9,11 +9,12 @@ import pytest
 from tests.molecules.generators.small import small_library, training
 
 from iatros.core.errors import OutcomeError
-from iatros.molecules.generators.finetuning import Course, finetune
-from iatros.molecules.generators.fitting import lines_of, mean_nll
-from iatros.molecules.generators.language import LanguageModel
+from iatros.molecules.generators.language.finetuning import Course, finetune
+from iatros.molecules.generators.language.fitting import mean_nll
+from iatros.molecules.generators.language.model import LanguageModel
+from iatros.molecules.generators.language.recurrent import Rnn, RnnParams
 from iatros.molecules.generators.library import Library
-from iatros.molecules.generators.recurrent import Rnn, RnnParams
+from iatros.molecules.generators.texts.lines import lines_of
 
 pytest.importorskip("torch")
 

@@ -17,16 +17,16 @@ pytest.importorskip("torch")
 from tests.molecules.generators.small import KilledError, Killing, small_library, training
 
 from iatros.core.errors import RequestError
-from iatros.molecules.generators.adversary import Adversaries
-from iatros.molecules.generators.dense import Dense
-from iatros.molecules.generators.gan import Gan
-from iatros.molecules.generators.gan_params import GanParams
+from iatros.molecules.generators.adversarial.contest import Adversaries
+from iatros.molecules.generators.adversarial.gan import Gan
+from iatros.molecules.generators.adversarial.latent_gan import LatentGanGenerator, normalised
+from iatros.molecules.generators.adversarial.params import GanParams
 from iatros.molecules.generators.generator import load_generator
-from iatros.molecules.generators.latent import LIKELIEST
-from iatros.molecules.generators.latent_gan import LatentGanGenerator, normalised
+from iatros.molecules.generators.language.recurrent import RnnParams
+from iatros.molecules.generators.latent.space import LIKELIEST
 from iatros.molecules.generators.library import Library
-from iatros.molecules.generators.recurrent import RnnParams
-from iatros.molecules.generators.turns import LOOKS
+from iatros.molecules.generators.networks.dense import Dense
+from iatros.molecules.generators.training.turns import LOOKS
 
 PARAMS = GanParams(
     units=32, channels=16, latent=6, embedding=12, max_length=60, epochs=2, batch_size=16, learning_rate=0.01,
@@ -38,8 +38,8 @@ PARAMS = GanParams(
 @pytest.fixture(scope="module", autouse=True)
 def _few_texts() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("iatros.molecules.generators.latent_gan.WRITTEN", 200)
-        patch.setattr("iatros.molecules.generators.latent_gan.LOOKED_AT", 50)
+        patch.setattr("iatros.molecules.generators.adversarial.latent_gan.WRITTEN", 200)
+        patch.setattr("iatros.molecules.generators.adversarial.latent_gan.LOOKED_AT", 50)
         yield
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from iatros.molecules.generators.gated import gated_network
+from iatros.molecules.generators.networks.gated import gated_network
 
 torch = pytest.importorskip("torch")
 

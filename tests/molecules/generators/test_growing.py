@@ -12,8 +12,8 @@ from rdkit import Chem
 
 from iatros.learners.compounds.tokens import SPECIAL, Vocabulary
 from iatros.molecules.generators.generator import Draw
-from iatros.molecules.generators.growing import around, checked
-from iatros.molecules.generators.scaffolds import Scaffold
+from iatros.molecules.generators.language.growing import around, checked
+from iatros.molecules.generators.texts.scaffolds import Scaffold
 
 SHARES = {
     "C": 8.0, "N": 1.0, "O": 0.7, "F": 1.0, "(": 1.0, ")": 4.0, "=": 0.3, "1": 0.3, "2": 0.3, ".": 2.0, "*": 2.0,

@@ -11,15 +11,15 @@ import pytest
 from tests.molecules.generators.small import KilledError, Killing, small_library, training
 
 from iatros.core.errors import BundleFormatError, OutcomeError, RequestError
-from iatros.molecules.generators import learning
-from iatros.molecules.generators.codes import learn_vocabulary
-from iatros.molecules.generators.fitting import lines_of
 from iatros.molecules.generators.generator import Draw, load_generator
-from iatros.molecules.generators.language import LanguageModel
+from iatros.molecules.generators.language.model import LanguageModel
+from iatros.molecules.generators.language.recurrent import Rnn, RnnParams
+from iatros.molecules.generators.language.transformer import Transformer, TransformerParams
 from iatros.molecules.generators.library import Library
-from iatros.molecules.generators.recurrent import Rnn, RnnParams
-from iatros.molecules.generators.rewriting import ways_to_write
-from iatros.molecules.generators.transformer import Transformer, TransformerParams
+from iatros.molecules.generators.texts.codes import learn_vocabulary
+from iatros.molecules.generators.texts.lines import lines_of
+from iatros.molecules.generators.texts.rewriting import ways_to_write
+from iatros.molecules.generators.training import learning
 
 pytest.importorskip("torch")
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.molecules.generators.small import KilledError, Killing, training
 
-from iatros.molecules.generators import learning
-from iatros.molecules.generators.learning import Schedule, batches_of, learn
+from iatros.molecules.generators.training import learning
+from iatros.molecules.generators.training.learning import Schedule, batches_of, learn
 
 torch = pytest.importorskip("torch")
 

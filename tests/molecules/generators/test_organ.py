@@ -15,14 +15,14 @@ from tests.molecules.generators.small import KilledError, Killing, small_library
 
 from iatros.core.errors import FitError
 from iatros.learners.compounds.tokens import END, PAD
-from iatros.molecules.generators.gan import Gan
-from iatros.molecules.generators.gan_params import GanParams
+from iatros.molecules.generators.adversarial.gan import Gan
+from iatros.molecules.generators.adversarial.organ import Adversaries, objective_of
+from iatros.molecules.generators.adversarial.params import GanParams
+from iatros.molecules.generators.adversarial.rollouts import CUTS, completed, values_at
 from iatros.molecules.generators.generator import load_generator
+from iatros.molecules.generators.language.recurrent import RecurrentGenerator
 from iatros.molecules.generators.library import Library
-from iatros.molecules.generators.organ import Adversaries, objective_of
-from iatros.molecules.generators.recurrent import RecurrentGenerator
-from iatros.molecules.generators.rollouts import CUTS, completed, values_at
-from iatros.molecules.generators.turns import LOOKS
+from iatros.molecules.generators.training.turns import LOOKS
 
 PARAMS = GanParams(
     variant="sequence", units=32, channels=8, embedding=12, max_length=60, epochs=4, batch_size=16,
@@ -33,8 +33,8 @@ PARAMS = GanParams(
 @pytest.fixture(scope="module", autouse=True)
 def _few_texts() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("iatros.molecules.generators.organ.WRITTEN", 200)
-        patch.setattr("iatros.molecules.generators.organ.LOOKED_AT", 50)
+        patch.setattr("iatros.molecules.generators.adversarial.organ.WRITTEN", 200)
+        patch.setattr("iatros.molecules.generators.adversarial.organ.LOOKED_AT", 50)
         yield
 
 

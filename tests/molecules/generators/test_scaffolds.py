@@ -8,7 +8,7 @@ from rdkit import Chem
 
 from iatros.core.errors import RequestError
 from iatros.learners.compounds.tokens import END, Vocabulary
-from iatros.molecules.generators.scaffolds import Scaffold, Writing, templates
+from iatros.molecules.generators.texts.scaffolds import Scaffold, Writing, templates
 
 VOCABULARY = Vocabulary.learn(["c1ccc2[nH]ccc2c1C(=O)N(C)CC#N", "C[C@H](N)F", "n1ccs1O[C@@](C)(N)F"])
 

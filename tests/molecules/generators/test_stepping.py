@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from iatros.molecules.generators.generator import Draw
-from iatros.molecules.generators.stepping import drawn, in_batches
+from iatros.molecules.generators.networks.stepping import drawn, in_batches
 
 ODDS = np.log(np.array([[0.9, 0.9, 0.9, 0.05, 0.15, 0.3, 0.5]], dtype=np.float32))
 """Filling, unknown, begin, and four tokens, whose shares are 5, 15, 30 and 50 of a hundred."""

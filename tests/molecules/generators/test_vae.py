@@ -14,9 +14,9 @@ from tests.molecules.generators.small import KilledError, Killing, small_library
 
 from iatros.core.errors import FitError, InputError, RequestError
 from iatros.molecules.generators.generator import Draw, load_generator
-from iatros.molecules.generators.latent import LIKELIEST
+from iatros.molecules.generators.latent.space import LIKELIEST
+from iatros.molecules.generators.latent.vae import Vae, VaeParams, VariationalGenerator
 from iatros.molecules.generators.library import Library
-from iatros.molecules.generators.vae import Vae, VaeParams, VariationalGenerator
 
 PARAMS = VaeParams(
     units=32, channels=16, latent=6, embedding=12, max_length=60, epochs=3, batch_size=16, learning_rate=0.01
@@ -157,7 +157,7 @@ def test_near_a_compound_is_around_it(generator: VariationalGenerator, library: 
 
 def test_a_loss_that_runs_off_is_told(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "iatros.molecules.generators.vae.with_free_bits", lambda mean, *_: mean.sum() * float("inf")
+        "iatros.molecules.generators.latent.vae.with_free_bits", lambda mean, *_: mean.sum() * float("inf")
     )
     with pytest.raises(FitError, match="the loss is"):
         Vae(PARAMS).fit(library, training(), seed=1)

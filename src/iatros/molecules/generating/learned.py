@@ -23,10 +23,10 @@ from iatros.molecules.generating.opened import open_generator
 from iatros.molecules.generating.report import model_card, report
 from iatros.molecules.generating.samples import Judged, judge
 from iatros.molecules.generators import GENERATORS
-from iatros.molecules.generators.finetuning import FEWEST, finetune
-from iatros.molecules.generators.fitting import LanguageParams
 from iatros.molecules.generators.generator import Generator, Training
-from iatros.molecules.generators.language import LanguageModel
+from iatros.molecules.generators.language.finetuning import FEWEST, finetune
+from iatros.molecules.generators.language.fitting import LanguageParams
+from iatros.molecules.generators.language.model import LanguageModel
 from iatros.molecules.generators.library import Library, read_library
 from iatros.molecules.requests import TrainRequest
 from iatros.molecules.sources.columns import Wanted

@@ -10,25 +10,25 @@ _HERE = "iatros.molecules.generators"
 
 GENERATORS.add(
     "rnn",
-    f"{_HERE}.recurrent:Rnn",
+    f"{_HERE}.language.recurrent:Rnn",
     "writes a compound letter by letter with gated recurrent units",
     extra="molecules",
 )
 GENERATORS.add(
     "transformer",
-    f"{_HERE}.transformer:Transformer",
+    f"{_HERE}.language.transformer:Transformer",
     "writes a compound letter by letter with causal attention",
     extra="molecules",
 )
 GENERATORS.add(
     "vae",
-    f"{_HERE}.vae:Vae",
+    f"{_HERE}.latent.vae:Vae",
     "reads compounds into a latent space by convolutions and writes from there",
     extra="molecules",
 )
 GENERATORS.add(
     "gan",
-    f"{_HERE}.gan:Gan",
+    f"{_HERE}.adversarial.gan:Gan",
     "writes from latent vectors made against a critic, or letter by letter against a discriminator",
     extra="molecules",
 )

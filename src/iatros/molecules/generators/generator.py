@@ -6,15 +6,15 @@ bundle and writes compounds with numpy alone, or onnxruntime: no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
 from iatros.core.checkpoint import Checkpoint
 from iatros.core.engine import Engine, SerialEngine
-from iatros.core.errors import BundleFormatError
+from iatros.core.errors import BundleFormatError, RequestError
 from iatros.core.progress import Progress
 from iatros.core.registry import Registry
 from iatros.learners.tabular.scorers import Read, Saved
@@ -24,6 +24,25 @@ from iatros.molecules.models.estimator import CompoundParams
 
 class GeneratorParams(CompoundParams):
     """The base of every generator's parameters."""
+
+
+Params = TypeVar("Params", bound=GeneratorParams)
+
+
+def taken_over(params: Params, fixed: Mapping[str, Any]) -> Params:
+    """`params` with what is `fixed` by the generator that learning starts from.
+
+    RequestError where something else was asked for.
+    """
+    for name, value in fixed.items():
+        asked = getattr(params, name)
+        if name in params.model_fields_set and asked != value:
+            raise RequestError(
+                f"{name} is {asked}, and start was trained with {value}",
+                where="param",
+                hint=f"leave {name} out, or train without start",
+            )
+    return params.model_copy(update=dict(fixed))
 
 
 @dataclass(frozen=True)
@@ -99,9 +118,19 @@ def load_generator(document: dict[str, Any], read: Read) -> Generator:
 
 
 _HERE = "iatros.molecules.generators"
-KINDS.add("recurrent", f"{_HERE}.recurrent:RecurrentGenerator", "a language model of gated recurrent units")
-KINDS.add("transformer", f"{_HERE}.transformer:TransformerGenerator", "a language model of causal attention")
-KINDS.add("variational", f"{_HERE}.vae:VariationalGenerator", "a latent space with a prior, and its decoder")
 KINDS.add(
-    "latent-gan", f"{_HERE}.latent_gan:LatentGanGenerator", "latent vectors of noise, and their decoder"
+    "recurrent", f"{_HERE}.language.recurrent:RecurrentGenerator", "a language model of gated recurrent units"
+)
+KINDS.add(
+    "transformer",
+    f"{_HERE}.language.transformer:TransformerGenerator",
+    "a language model of causal attention",
+)
+KINDS.add(
+    "variational", f"{_HERE}.latent.vae:VariationalGenerator", "a latent space with a prior, and its decoder"
+)
+KINDS.add(
+    "latent-gan",
+    f"{_HERE}.adversarial.latent_gan:LatentGanGenerator",
+    "latent vectors of noise, and their decoder",
 )

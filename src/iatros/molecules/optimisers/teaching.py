@@ -22,7 +22,7 @@ from iatros.molecules.generators.generator import Draw, Generator, Training
 from iatros.molecules.optimisers.optimiser import Means, OptimiserParams
 
 if TYPE_CHECKING:
-    from iatros.molecules.generators.likelihood import Policy
+    from iatros.molecules.generators.language.policy import Policy
 
 _LONGEST_STEP = 1.0
 """Norm beyond which a gradient is shortened."""
@@ -64,7 +64,7 @@ class Pupil:
     def __init__(self, prior: Generator, params: LanguageParams) -> None:
         import torch
 
-        from iatros.molecules.generators.likelihood import Policy
+        from iatros.molecules.generators.language.policy import Policy
 
         self._params = params
         self.policy: Policy = Policy.from_generator(prior)

@@ -1,0 +1,1 @@
+"""Generators that learn against another network: in a latent space, or over the letters themselves."""

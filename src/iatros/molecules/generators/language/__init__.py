@@ -1,0 +1,1 @@
+"""Language models of compounds: networks that say after every token what may follow."""

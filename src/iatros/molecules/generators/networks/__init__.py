@@ -1,0 +1,1 @@
+"""The networks themselves: as they learn with torch, and as they are stored and run with numpy."""

@@ -1,0 +1,1 @@
+"""Compounds as texts and codes, as networks read and write them."""
