@@ -15,6 +15,7 @@ from iatros.core.context import Context, Produced
 from iatros.core.errors import BundleError, OutcomeError, RequestError
 from iatros.molecules.generating.known import HASHES, RINGS
 from iatros.molecules.generating.opened import open_generator
+from iatros.molecules.generating.report import report
 from iatros.molecules.requests import TrainRequest
 from iatros.molecules.training import train
 
@@ -102,6 +103,9 @@ def test_actives_are_learned_last(bundle: Path, smiles: list[str], actives: Path
     assert result["actives"]["counts"]["n_used"] == 6
     assert told["after"]["similarity"]["interval"] or told["after"]["n_valid"] == 0
     assert result["request"]["finetune"] == {"file": "actives.smi"}
+    assert result["metrics"]["before_finetuning"]["similarity_to_actives"] == told["before"]["similarity"]
+    assert result["metrics"]["sample"]["similarity_to_actives"] == told["after"]["similarity"]
+    assert "6 compounds were learned after the library" in report(result)
 
 
 def test_too_few_actives(smiles: list[str], tmp_path: Path) -> None:

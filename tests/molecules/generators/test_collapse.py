@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from iatros.molecules.generators.adversarial.collapse import Yardstick, precision_and_recall, read_all
+from iatros.molecules.generators.adversarial.collapse import Yardstick, precision_and_recall
 from iatros.molecules.generators.library import Library
+from iatros.molecules.generators.texts.reading import read_all
 
 
 def test_precision_and_recall_on_a_line() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ pytest.importorskip("torch")
 ACTIVES = [
     f"O=C(N{chain})c1ccc({halogen})cc1" for chain in ("C", "CC", "CCC", "CCCC") for halogen in ("F", "Cl")
 ]
-FAST = Course(learning_rate=5e-3, batch_size=8, fixed=8, most=12)
+FAST = Course(learning_rate=5e-3, batch_size=8, steps=9, most=12)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,9 @@ def test_it_writes_more_like_the_actives(generator: LanguageModel) -> None:
     assert surprise(after, ACTIVES) < 0.5 * surprise(generator, ACTIVES)
     assert notes["n_learned"] == 8
     assert notes["n_held_out"] == 0
-    assert len(notes["history"]) == 8
+    losses = [one["tuning_loss"] for one in notes["history"]]
+    assert losses[-1] == min(losses) < losses[0]
+    assert notes["history"][-1]["epoch"] == len(losses) - 1
     before, since = (notes[name]["similarity"] for name in ("before", "after"))
     assert since["low"] > before["high"]
     assert since["low"] < since["value"] < since["high"]
@@ -58,19 +61,28 @@ def test_it_writes_more_like_the_actives(generator: LanguageModel) -> None:
 
 def test_what_is_held_out_ends_it(generator: LanguageModel, library: Library) -> None:
     course = Course(learning_rate=2e-2, batch_size=8, writings=2, most=30, patience=2)
-    after, notes = finetune(generator, library.smiles[:40], training(), seed=1, course=course)
+    smiles = library.smiles[:40]
+    after, notes = finetune(generator, smiles, training(), seed=1, course=course)
     losses = [one["tuning_loss"] for one in notes["history"]]
     assert notes["n_held_out"] == 8
-    assert len(losses) < 30
-    assert len(losses) == int(np.argmin(losses)) + 3
-    held = min(losses)
-    assert held <= losses[-1]
-    assert isinstance(after, LanguageModel)
+    assert len(losses) == int(np.argmin(losses)) + 3 < 31
+    held = sorted(smiles, key=lambda text: zlib.crc32(text.encode()))[:8]
+    lines = lines_of([held], after.vocabulary, after.max_length)
+    assert mean_nll(after.network(), lines.codes[0]) == pytest.approx(min(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [8, 40])
+def test_where_nothing_becomes_likelier_the_model_stays(
+    generator: LanguageModel, library: Library, n: int
+) -> None:
+    course = Course(learning_rate=1.0, batch_size=8, writings=1, most=3, patience=1)
+    after, _ = finetune(generator, library.smiles[:n], training(), seed=1, course=course)
+    assert all(np.array_equal(value, after.weights[name]) for name, value in generator.weights.items())
 
 
 def test_strange_and_long_ones_are_left_out(generator: LanguageModel) -> None:
     _, notes = finetune(
-        generator, [*ACTIVES, "C[Te]C", "C" * 130], training(), seed=1, course=Course(fixed=1, writings=1)
+        generator, [*ACTIVES, "C[Te]C", "C" * 130], training(), seed=1, course=Course(most=1, writings=1)
     )
     assert (notes["n_learned"], notes["n_unknown_tokens"], notes["n_too_long"]) == (8, 1, 1)
 

@@ -51,9 +51,9 @@ def canonical(texts: Sequence[str], context: Context) -> list[str]:
 
 
 def _canonical(_: None, texts: list[str]) -> list[str]:
-    from iatros.molecules.generating.samples import canonical as of
+    from iatros.molecules.generators.texts.reading import read_all
 
-    return [of(text) for text in texts]
+    return read_all(texts)
 
 
 def _examined(wanted: Wanted, smiles: list[str]) -> list[Examined]:

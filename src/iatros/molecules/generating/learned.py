@@ -14,7 +14,6 @@ from iatros.core.bundle import Bundle, BundleDraft, open_bundle
 from iatros.core.checkpoint import Checkpoint
 from iatros.core.context import Context, Produced
 from iatros.core.errors import RequestError
-from iatros.core.intervals import Metric, wilson
 from iatros.core.runs import versions
 from iatros.learners.tabular.estimators.params import check_overrides
 from iatros.molecules.generating.asked import check
@@ -49,8 +48,8 @@ def train_space(request: TrainRequest, context: Context) -> Produced:
     """Read the library, learn it, learn the actives where there are some, and show what the generator writes.
 
     `metrics.sample` judges 1,000 written texts: `valid` of all, `unique` of the valid, `novel` of the unique (in
-    neither library nor actives). `training` holds the losses of each epoch and the sizes, `finetuning` the same of the
-    actives, with how similar to them the generator writes before and after.
+    neither library nor actives); where actives were learned, also how similar to them it writes, and wrote before.
+    `training` holds the losses of each epoch and the sizes, `finetuning` the same of the actives.
     """
     name = check(request)
     params = check_overrides((name,), request.param, GENERATORS)[name]
@@ -84,7 +83,7 @@ def train_space(request: TrainRequest, context: Context) -> Produced:
             "question": "generation",
             "model": name,
             "seed": request.seed,
-            "metrics": {"sample": _shares(judged)},
+            "metrics": _metrics(judged, tuned),
             "params": learned.pop("params", params.model_dump()),
             "training": learned,
             "finetuning": tuned,
@@ -146,18 +145,11 @@ def _actives(request: TrainRequest, params: Any, context: Context) -> Library | 
         return read_library(request.finetune, Wanted(), context, fewest=FEWEST)
 
 
-def _shares(judged: Judged) -> dict[str, Any]:
-    return {
-        "valid": _share(judged.n_valid, judged.n_written),
-        "unique": _share(len(judged.smiles), judged.n_valid),
-        "novel": _share(judged.n_novel, len(judged.smiles)),
-    }
-
-
-def _share(k: int, n: int) -> dict[str, Any]:
-    low, high = wilson(k, n)
-    value = k / n if n else float("nan")
-    return Metric(value, low, high, n, None, "Wilson" if n else "not defined: none").document()
+def _metrics(judged: Judged, tuned: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    if tuned is None:
+        return {"sample": judged.metrics()}
+    before, after = ({"similarity_to_actives": tuned[side]["similarity"]} for side in ("before", "after"))
+    return {"before_finetuning": before, "sample": {**judged.metrics(), **after}}
 
 
 def _data(library: Library) -> dict[str, Any]:

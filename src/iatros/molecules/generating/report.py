@@ -71,6 +71,7 @@ def build(result: Mapping[str, Any]) -> Document:
             Section("Library", _library(data), "library"),
             Section("Learning", _learning(result["training"]), "learning"),
             *adversarial_sections(result["training"]),
+            *_actives(result),
             Section("What it writes", _writes(result), "sample"),
             Section("Limits", tuple(Paragraph(said) for said in _LIMITS), "limits"),
             reproducibility_section(Result(result)),
@@ -197,6 +198,32 @@ def _learning(training: Mapping[str, Any]) -> tuple[Block, ...]:
     else:
         blocks.append(Note("Fewer than two epochs: there is no curve to draw."))
     return tuple(blocks)
+
+
+def _actives(result: Mapping[str, Any]) -> tuple[Section, ...]:
+    """The section about the actives that were learned last; none where there were none."""
+    tuned = result["finetuning"]
+    if not tuned:
+        return ()
+    before, after = tuned["before"], tuned["after"]
+    rows = tuple(
+        Row((side, _estimate(one["similarity"]), count(one["n_valid"])))
+        for side, one in (("Before", before), ("After", after))
+    )
+    source, n_held = result["actives"]["source"], tuned["n_held_out"]
+    held = f"{count(n_held)} others were held out" if n_held else "a third at a time was held out before"
+    lead = Paragraph(
+        f"Of {source}, {count(tuned['n_learned'])} compounds were learned after the library, each in many random "
+        f"writings; {held} to tell when learning should end.",
+        "lead",
+    )
+    likeness = Table(
+        ("Of 1,000 texts written", "Similarity to the nearest active", "Valid"),
+        rows,
+        right=(1, 2),
+        foot="Mean of Tanimoto's coefficient of circular fingerprints over the valid texts.",
+    )
+    return (Section("Actives", (lead, likeness, *_learning(tuned)), "actives"),)
 
 
 def _together(history: list[Mapping[str, Any]]) -> list[list[str]]:

@@ -6,6 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from iatros.core.intervals import Metric, wilson
+from iatros.molecules.generators.texts.reading import canonical
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -17,7 +20,7 @@ class Judged:
     n_novel: int
 
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """Shares with what they are of: valid of the written, unique of the valid, novel of the unique."""
+        """Shares with 95 % intervals: valid of the written, unique of the valid, novel of the unique."""
         return {
             "valid": _share(self.n_valid, self.n_written),
             "unique": _share(len(self.smiles), self.n_valid),
@@ -32,14 +35,7 @@ def judge(written: Sequence[str], known: Collection[str] = ()) -> Judged:
     return Judged(different, len(written), len(found), sum(text not in known for text in different))
 
 
-def canonical(text: str) -> str:
-    """Canonical SMILES of one text, empty where it is no molecule."""
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(text)
-    return Chem.MolToSmiles(molecule) if molecule is not None and molecule.GetNumAtoms() else ""
-
-
 def _share(n: int, of: int) -> dict[str, Any]:
-    return {"value": n / of if of else None, "n": of}
+    low, high = wilson(n, of)
+    value = n / of if of else float("nan")
+    return Metric(value, low, high, of, None, "Wilson" if of else "not defined: none").document()

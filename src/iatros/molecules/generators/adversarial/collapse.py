@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from iatros.molecules.generators.library import Library
+from iatros.molecules.generators.texts.reading import read_all
 
 JUDGED = ("valid", "unique", "internal_diversity", "coverage")
 """What `Yardstick` measures."""
@@ -18,19 +19,6 @@ NEIGHBOURS = 3
 """Neighbour up to which a latent vector's own ground reaches."""
 _DIVERSE = 1000
 """Compounds among whom the internal diversity is computed."""
-
-
-def read_all(texts: Sequence[str]) -> list[str]:
-    """Canonical SMILES of each text, empty where it is no molecule."""
-    from rdkit import Chem, rdBase
-
-    found = []
-    with rdBase.BlockLogs():
-        for text in texts:
-            molecule = Chem.MolFromSmiles(text)
-            there = molecule is not None and molecule.GetNumAtoms()
-            found.append(Chem.MolToSmiles(molecule) if there else "")
-    return found
 
 
 def precision_and_recall(

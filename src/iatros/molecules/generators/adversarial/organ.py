@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from iatros.learners.compounds.tokens import BEGIN, PAD
-from iatros.molecules.generators.adversarial.collapse import JUDGED, LOOKED_AT, WRITTEN, Yardstick, read_all
+from iatros.molecules.generators.adversarial.collapse import JUDGED, LOOKED_AT, WRITTEN, Yardstick
 from iatros.molecules.generators.adversarial.rollouts import values_at
 from iatros.molecules.generators.generator import Training
 from iatros.molecules.generators.language.policy import Policy
 from iatros.molecules.generators.language.recurrent import RecurrentGenerator, Rnn, RnnParams
 from iatros.molecules.generators.library import Library
+from iatros.molecules.generators.texts.reading import read_all
 from iatros.molecules.generators.training.learning import device, finite
 from iatros.molecules.generators.training.stages import in_two
 from iatros.molecules.generators.training.turns import take_turns

@@ -1,14 +1,16 @@
 """Learning few compounds after many: a language model is led to what a handful of actives have in common.
 
 As in Segler et al. 2018 (ACS Cent. Sci. 4:120): the whole network learns on, at a small rate. Each compound is shown in
-many random writings, and where there are enough, some are held out to tell when it begins to learn by heart.
+many random writings, and those held out tell when it begins to learn by heart: a fifth, or where there are few, each
+third in turn, after which all are learned for as long as was best on average.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -21,7 +23,7 @@ from iatros.molecules.generators.language.model import LanguageModel
 from iatros.molecules.generators.networks.dropout import drawn_from
 from iatros.molecules.generators.texts.lines import Lines, lines_of
 from iatros.molecules.generators.texts.rewriting import ways_to_write
-from iatros.molecules.generators.training.learning import Gradients, batches_of, device, in_shards
+from iatros.molecules.generators.training.learning import batches_of, device, in_shards
 from iatros.molecules.generators.training.weights import weights_of
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
 FEWEST = 5
 """Compounds below which there is nothing in common to be learned."""
-_ENOUGH, _HELD_OUT = 20, 0.2
-"""Compounds from which on some are held out, and which share."""
+_ENOUGH, _HELD_OUT, _PARTS = 40, 0.2, 3
+"""Compounds from which on some are held out once, and which share; below, each of so many parts is in turn."""
 _SHARDS = 2
 _COMPARED = 1000
 """Texts that are written before and after, to see what has changed."""
@@ -40,18 +42,17 @@ Model = TypeVar("Model", bound=LanguageModel)
 
 @dataclass(frozen=True)
 class Course:
-    """How few compounds are learned.
+    """How few compounds are learned: in rounds of `steps` steps, of which there are `most`.
 
-    Where some are held out, until they have not become likelier for `patience` epochs of at most `most`; otherwise for
-    `fixed` epochs. In an epoch each compound is shown once for each of its writings.
+    It ends where what is held out has not become likelier for `patience` rounds.
     """
 
-    learning_rate: float = 1e-4
+    learning_rate: float = 5e-4
     batch_size: int = 32
     writings: int = 8
-    fixed: int = 5
-    most: int = 30
-    patience: int = 3
+    steps: int = 10
+    most: int = 40
+    patience: int = 4
 
 
 def finetune(
@@ -66,7 +67,8 @@ def finetune(
     """The model after it has learned `actives` (canonical SMILES) as well, and notes: losses, and what has changed.
 
     Those with a token that it does not know, or longer than it writes, are left out; OutcomeError where fewer than 5
-    are left. `before` and `after` tell of 1,000 written texts how many are valid and how like the actives they are.
+    are left. Where what is held out becomes no likelier at all, the model stays as it is. `before` and `after` tell of
+    1,000 written texts how many are valid and how like the actives they are.
     """
     import torch
 
@@ -83,16 +85,13 @@ def finetune(
             where=where,
             hint="give more actives, or train on a library that holds such compounds",
         )
-    learned, held = _sides(actives, usable)
-    network = model.network().to(device())
     with training.progress.step("learning the actives"), torch.random.fork_rng(devices=[]):
-        history = _learn(network, lines, learned, held, course, seed)
-    after = model.learned(network)
+        after, history, n_held_out = _learned(model, lines, _hashed(actives, usable), course, seed)
     with training.progress.step("comparing before and after"):
         notes = {
             "history": history,
-            "n_learned": len(learned),
-            "n_held_out": len(held),
+            "n_learned": len(usable) - n_held_out,
+            "n_held_out": n_held_out,
             "n_unknown_tokens": int(lines.unknown.sum()),
             "n_too_long": int(lines.too_long.sum()),
             "before": likeness(model, actives, seed=seed),
@@ -123,63 +122,98 @@ def likeness(model: LanguageModel, actives: Sequence[str], *, seed: int) -> dict
     return {"n_valid": len(found), "similarity": similarity.document()}
 
 
-def _sides(actives: Sequence[str], usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to learn from, and those held out: of every compound a hash decides."""
-    if len(usable) < _ENOUGH:
-        return usable, usable[:0]
-    order = usable[np.argsort([zlib.crc32(actives[row].encode()) for row in usable], kind="stable")]
-    n_held = round(len(usable) * _HELD_OUT)
-    return np.sort(order[n_held:]), np.sort(order[:n_held])
+def _hashed(actives: Sequence[str], usable: np.ndarray) -> np.ndarray:
+    """The usable rows in an order that depends on each compound alone."""
+    return usable[np.argsort([zlib.crc32(actives[row].encode()) for row in usable], kind="stable")]
 
 
-def _learn(
-    network: torch.nn.Module, lines: Lines, learned: np.ndarray, held: np.ndarray, course: Course, seed: int
-) -> list[dict[str, float]]:
-    """Leaves in `network` the weights under which what is held out is likeliest; the losses of each epoch."""
-    import torch
+def _learned(
+    model: Model, lines: Lines, rows: np.ndarray, course: Course, seed: int
+) -> tuple[Model, list[dict[str, float]], int]:
+    """The model, the losses of its rounds, and how many compounds it never learned."""
+    if len(rows) >= _ENOUGH:
+        n_held = round(len(rows) * _HELD_OUT)
+        rounds = _Rounds(model, lines, np.sort(rows[n_held:]), np.sort(rows[:n_held]), course, seed)
+        history = rounds.until_no_better()
+        return model.with_weights(rounds.best), history, n_held
+    curves = [
+        _Rounds(model, lines, np.setdiff1d(rows, held), np.sort(held), course, seed).until_no_better()
+        for held in (rows[part::_PARTS] for part in range(_PARTS))
+    ]
+    common = min(map(len, curves))
+    means = np.mean([[one["tuning_loss"] for one in curve[:common]] for curve in curves], axis=0)
+    rounds = _Rounds(model, lines, np.sort(rows), rows[:0], course, seed)
+    history = [rounds.told()]
+    for place in range(int(np.argmin(means))):
+        history.append({**rounds.learn(), "tuning_loss": float(means[place + 1])})
+    history[0]["tuning_loss"] = float(means[0])
+    return model.with_weights(weights_of(rounds.network)), history, 0
 
-    def loss(batch: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+
+class _Rounds:
+    """A copy of a model that learns some rows round by round, and is judged by those that are `held`."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        lines: Lines,
+        rows: np.ndarray,
+        held: np.ndarray,
+        course: Course,
+        seed: int,
+    ) -> None:
+        import torch
+
+        self.lines, self.held, self.course, self.seed = lines, held, course, seed
+        self.network = model.network().to(device())
+        self.best = weights_of(self.network)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=course.learning_rate, weight_decay=0.0
+        )
+        self.shown = (rows[:, None] * len(lines.codes) + np.arange(len(lines.codes))).ravel()
+        self.batches = self._batches()
+        self.n_learned = 0
+
+    def told(self) -> dict[str, float]:
+        """How likely is what is held out, where anything is, and how often each writing was learned."""
+        told = {"epoch": self.n_learned / len(self.shown)}
+        if len(self.held):
+            self.network.eval()
+            told["tuning_loss"] = mean_nll(self.network, self.lines.codes[0][self.held])
+        return told
+
+    def until_no_better(self) -> list[dict[str, float]]:
+        """All rounds, the state before the first among them; `best` are the weights of the best of them."""
+        history, best = [self.told()], 0
+        while len(history) <= self.course.most and len(history) - 1 - best < self.course.patience:
+            history.append(self.learn())
+            if history[-1]["tuning_loss"] < history[best]["tuning_loss"]:
+                best, self.best = len(history) - 1, weights_of(self.network)
+        return history
+
+    def learn(self) -> dict[str, float]:
+        """One round; the mean loss of its steps, and what is then told."""
+        import torch
+
+        losses = []
+        self.network.train()
+        with in_shards(self.network, self._loss, _SHARDS) as gradients:
+            for batch in islice(self.batches, self.course.steps):
+                self.optimiser.zero_grad(set_to_none=True)
+                losses.append(gradients(batch, [self.seed, 13, self.n_learned]))
+                torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+                self.optimiser.step()
+                self.n_learned += len(batch)
+        return {"loss": float(np.mean(losses)), **self.told()}
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        """Writings to show, without end."""
+        lengths = self.lines.lengths[self.shown // len(self.lines.codes)]
+        for epoch in count():
+            for rows in batches_of(lengths, self.course.batch_size, seed=self.seed, epoch=epoch):
+                yield self.shown[rows]
+
+    def _loss(self, batch: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+        ways = len(self.lines.codes)
         with drawn_from(rng, device()):
-            return nll(network, lines.codes[batch % len(lines.codes), batch // len(lines.codes)])
-
-    shown = (learned[:, None] * len(lines.codes) + np.arange(len(lines.codes))).ravel()
-    lengths = lines.lengths[shown // len(lines.codes)]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=course.learning_rate, weight_decay=0.0)
-    history: list[dict[str, float]] = []
-    kept = weights_of(network)
-    with in_shards(network, loss, _SHARDS) as gradients:
-        best = mean_nll(network, lines.codes[0][held]) if len(held) else np.inf
-        for epoch in range(1, (course.most if len(held) else course.fixed) + 1):
-            network.train()
-            batches = [shown[rows] for rows in batches_of(lengths, course.batch_size, seed=seed, epoch=epoch)]
-            one = {"epoch": float(epoch), "loss": _epoch(batches, gradients, optimiser, [seed, epoch, 13])}
-            network.eval()
-            if len(held):
-                one["tuning_loss"] = mean_nll(network, lines.codes[0][held])
-                if one["tuning_loss"] < best:
-                    best, kept = one["tuning_loss"], weights_of(network)
-            history.append(one)
-            if (
-                len(held)
-                and epoch - 1 - int(np.argmin([past["tuning_loss"] for past in history])) >= course.patience
-            ):
-                break
-    if len(held):
-        network.load_state_dict({name: torch.from_numpy(value) for name, value in kept.items()})
-    return history
-
-
-def _epoch(
-    batches: list[np.ndarray], gradients: Gradients, optimiser: torch.optim.Optimizer, seed: list[int]
-) -> float:
-    """The mean loss of the steps."""
-    import torch
-
-    losses = []
-    for place, batch in enumerate(batches):
-        optimiser.zero_grad(set_to_none=True)
-        losses.append(gradients(batch, [*seed, place]))
-        for group in optimiser.param_groups:
-            torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
-        optimiser.step()
-    return float(np.mean(losses))
+            return nll(self.network, self.lines.codes[batch % ways, batch // ways])

@@ -17,7 +17,6 @@ from pydantic import Field
 from iatros.core.arrays import pack_arrays, unpack_arrays
 from iatros.core.errors import InputError, RequestError
 from iatros.learners.tabular.scorers import Read, Saved
-from iatros.molecules.generators.adversarial.collapse import read_all
 from iatros.molecules.generators.generator import AS_LEARNED, Draw, Generator, Training
 from iatros.molecules.generators.latent.preparation import (
     AutoencoderParams,
@@ -40,6 +39,7 @@ from iatros.molecules.generators.networks.autoencoder import (
     with_free_bits,
 )
 from iatros.molecules.generators.texts.coded_library import CodedLibrary
+from iatros.molecules.generators.texts.reading import read_all
 from iatros.molecules.generators.training.learning import device, finite, learn
 from iatros.molecules.generators.training.log import Watched
 
