@@ -187,16 +187,12 @@ def compare(cut: Sides, folder: Path) -> dict[str, Any]:
 
 
 def _kept(make: Callable[[Sides, Path, int], OfSeed], cut: Sides, folder: Path, seed: int) -> OfSeed:
-    """What `make` gives; kept in the folder that IATROS_BENCH_KEEP names, from which a stopped part goes on."""
-    root = os.environ.get("IATROS_BENCH_KEEP")
-    if not root:
-        return make(cut, folder, seed)
-    path = Path(root) / f"{folder.name}{make.__name__}-{seed}.json"
+    """What `make` gives, or what it gave before the part was stopped."""
+    path = folder / f"{make.__name__.strip('_')}-{seed}.json"
     if path.exists():
         told = json.loads(path.read_text())
         return OfSeed(np.array(told.pop("prediction")), **told)
     found = make(cut, folder, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**asdict(found), "prediction": found.prediction.tolist()}))
     return found
 
@@ -273,7 +269,7 @@ def _read(answers: list[dict[str, Any]], cut: Sides) -> np.ndarray:
 
 def part(name: str, folder: Path) -> tuple[list[Line], dict[str, Any]]:
     """The lines of one set: iatros, and its difference from each rival."""
-    (folder / name).mkdir()
+    (folder / name).mkdir(exist_ok=True)
     assay = assays()[name]
     return _lines(name, assay, compare(sides(assay), folder / name))
 
@@ -281,7 +277,7 @@ def part(name: str, folder: Path) -> tuple[list[Line], dict[str, Any]]:
 def drawn_alike(name: str, folder: Path) -> tuple[list[Line], dict[str, Any]]:
     """The lines of a set whose structures all three read as iatros standardises them; what it refuses stays."""
     own = folder / f"{name}-drawn-alike"
-    own.mkdir()
+    own.mkdir(exist_ok=True)
     cut = sides(assays()[name])
     alike = replace(cut, smiles=[_standard(smiles) for smiles in cut.smiles])
     return _lines(f"{name}, drawn alike", assays()[name], compare(alike, own))

@@ -175,6 +175,8 @@ def pmo(
 
 def prior(folder: Path, *, epochs: int = 6) -> Path:
     """A language model of ZINC250k without stereochemistry: small, because every search copies and teaches it."""
+    if (folder / "prior").exists():
+        return folder / "prior"
     with open_engine() as engine:
         (folder / "zinc.smi").write_text("\n".join(flat(molecules_search.smiles("zinc"), engine)))
     iatros(
