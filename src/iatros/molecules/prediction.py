@@ -18,8 +18,8 @@ from iatros.molecules.requests import PredictRequest
 from iatros.molecules.scoring import ActivityModel, Answers
 from iatros.molecules.sources import open_compounds
 from iatros.molecules.sources.columns import Wanted
+from iatros.molecules.trust.domain import OUTSIDE
 
-_OUTSIDE = "outside the domain of applicability"
 _BLANK = "the line is blank"
 
 
@@ -59,7 +59,7 @@ def predict(request: PredictRequest, context: Context) -> Produced:
     refusals = list(asked.refusals)
     if request.abstain:
         refusals = [
-            refusal or ("" if answers.inside[place] else f"{_OUTSIDE}: {answers.reasons[place]}")
+            refusal or ("" if answers.inside[place] else f"{OUTSIDE}: {answers.reasons[place]}")
             for refusal, place in zip(refusals, asked.place, strict=True)
         ]
     table = _table(model, asked, answers, refusals)

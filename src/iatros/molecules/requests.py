@@ -361,7 +361,7 @@ class PredictRequest(ReadsProteins, UsesModel):
 
     abstain: bool = Field(
         False,
-        description="give no answer for compounds outside the domain of applicability, but the reason",
+        description="give no answer for compounds, or pairs, outside the domain of applicability, but the reason",
     )
 
 

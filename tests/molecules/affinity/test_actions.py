@@ -6,10 +6,13 @@ import pytest
 from iatros.core.bundle import write_bundle
 from iatros.core.context import Context
 from iatros.core.errors import NotABundleError, RequestError
+from iatros.learners.proteins.alignment import similarities
 from iatros.molecules.affinity.actions import train_affinity
 from iatros.molecules.affinity.answers import evaluate_affinity, predict_affinity
 from iatros.molecules.affinity.settings import AffinitySettings
+from iatros.molecules.affinity.similarity import nearness_to_others
 from iatros.molecules.affinity.sources import Columns
+from iatros.molecules.affinity.splits import cut, target_groups
 
 COLUMNS = Columns("smiles", "sequence", "pKd", target="target")
 
@@ -84,6 +87,37 @@ def test_the_bundle_answers_with_intervals_and_nearness(trained, gappy):
     for one in (known, new):
         assert one["low"] < one["prediction"] < one["high"]
     assert found.table["line"] == [1, 2]
+    assert (known["in_domain"], new["in_domain"]) == (True, False)
+    assert found.result["n_outside_domain"] == 1
+
+
+def test_who_abstains_is_told_why(trained, gappy):
+    rows = [
+        {"smiles": "CCO", "sequence": gappy.sequences[0]},
+        {"smiles": "CCCCCCCl", "sequence": gappy.sequences[0]},
+    ]
+    found = predict_affinity(trained[1], rows, Columns("smiles", "sequence"), Context(), abstain=True)
+    known, new = found.result["predictions"]
+    assert known["status"] == "answered"
+    assert (new["status"], new["prediction"], new["low"]) == ("refused", None, None)
+    assert new["reason"] == "outside the domain of applicability: drug unlike those learned from"
+    assert (found.result["n_answered"], found.result["n_outside_domain"]) == (1, 0)
+
+
+def test_the_domain_is_that_of_the_validation(trained, gappy):
+    limits = trained[0].result["applicability"]
+    assert limits["least_drug_similarity"] == 1.0
+    groups = target_groups(gappy)
+    near = nearness_to_others(gappy, cut(gappy, "leave-target", groups, 3, 0))
+    fold = {}
+    for number, side in enumerate(cut(gappy, "leave-target", groups, 3, 0)):
+        fold |= dict.fromkeys(gappy.target[side.held_out].tolist(), number)
+    alike = similarities(gappy.sequences)
+    expected = [
+        max(alike[one, other] for other in fold if fold[other] != fold[one]) for one in gappy.target.tolist()
+    ]
+    assert near.target.tolist() == pytest.approx(expected)
+    assert limits["least_target_similarity"] == pytest.approx(np.quantile(expected, 0.05))
 
 
 def test_intervals_hold_the_share_that_they_promise_of_unseen_pairs(trained):

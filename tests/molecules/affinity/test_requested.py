@@ -83,7 +83,6 @@ def test_the_same_seed_gives_the_same_manifest_without_structures(folder, bundle
         (("screen", "pairs.csv", "--bundle", "first"), 4, "affinity of pairs"),
         (("predict", "first", "pairs.csv"), 2, "FASTA file"),
         (("predict", "first", "pairs.csv", "--fasta", "none.fasta"), 3, "no such file"),
-        (("predict", "first", "pairs.csv", "--fasta", "all.fasta", "--abstain"), 2, "abstain"),
         ((*TRAIN[:-2], "--unit-column", "unit"), 3, "no pair that can be used"),
         ((*TRAIN[:6], "--outcome", "sequence"), 3, "no pair that can be used"),
         (("train", "pairs.csv", "--protein", "protein", "--outcome", "pKd"), 3, "no pair that can be used"),

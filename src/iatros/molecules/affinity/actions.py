@@ -16,22 +16,24 @@ from iatros.core.report import render
 from iatros.core.runs import versions
 from iatros.core.splits import task_seed
 from iatros.molecules.affinity.accounting import account_of, censoring_note, documents, fingerprint
+from iatros.molecules.affinity.domain import PairDomain
 from iatros.molecules.affinity.estimator import AffinityPredictor
 from iatros.molecules.affinity.evaluation import Judged, censored, difference, evaluate, point_metrics
 from iatros.molecules.affinity.model_card import model_card
 from iatros.molecules.affinity.report import build
 from iatros.molecules.affinity.schema import Pairs
 from iatros.molecules.affinity.settings import BASELINE, AffinitySettings, make_estimator
-from iatros.molecules.affinity.similarity import KNOWN, known_file
+from iatros.molecules.affinity.similarity import KNOWN, Nearness, known_file, nearness_to_others
 from iatros.molecules.affinity.sources import Columns, ReadPairs, read_pairs
-from iatros.molecules.affinity.splits import target_groups
+from iatros.molecules.affinity.splits import cut, target_groups
 from iatros.molecules.affinity.validation import judge
 from iatros.version import __version__
 
 _LIBRARIES = ("numpy", "scipy", "rdkit", "numba", "lightgbm", "torch", "onnxruntime")
 _IN_MANIFEST = (
     "domain", "question", "model", "task", "target", "validation", "seed", "metrics", "n_drugs", "n_targets",
-    "share_censored", "half_width", "coverage", "data", "request", "versions", "parent", "notes", "standardisation",
+    "share_censored", "half_width", "coverage", "applicability", "data", "request", "versions", "parent", "notes",
+    "standardisation",
 )  # fmt: skip
 
 
@@ -137,6 +139,7 @@ def _result(
         "share_censored": share,
         "half_width": _half_width(pairs, own, settings.coverage),
         "coverage": settings.coverage,
+        "applicability": _domain(pairs, groups, own, settings).document(),
         "scatter": own.drawn(pairs, settings.seed),
         "data": {
             "source": read.source,
@@ -170,6 +173,13 @@ def _beside_each_other(
             )
         models.append(entry)
     return models
+
+
+def _domain(pairs: Pairs, groups: np.ndarray, judged: Judged, settings: AffinitySettings) -> PairDomain:
+    sides = cut(pairs, settings.validation, groups, settings.n_folds, settings.seed)
+    near = nearness_to_others(pairs, sides)
+    errors = np.abs(pairs.y[judged.rows] - judged.prediction)
+    return PairDomain.fit(Nearness(near.drug[judged.rows], near.target[judged.rows]), errors)
 
 
 def _half_width(pairs: Pairs, judged: Judged, coverage: float) -> float:

@@ -13,11 +13,13 @@ from iatros.core.context import Context, Produced
 from iatros.core.errors import NotABundleError
 from iatros.core.report import render
 from iatros.molecules.affinity.accounting import account_of, censoring_note, documents, fingerprint
+from iatros.molecules.affinity.domain import PairDomain
 from iatros.molecules.affinity.estimator import AffinityPredictor, load_predictor
 from iatros.molecules.affinity.evaluation import Judged, censored, evaluate
 from iatros.molecules.affinity.report import build
-from iatros.molecules.affinity.similarity import nearness, read_known
+from iatros.molecules.affinity.similarity import Nearness, nearness, read_known
 from iatros.molecules.affinity.sources import Columns, ReadPairs, read_pairs
+from iatros.molecules.trust.domain import OUTSIDE
 
 
 def evaluate_affinity(
@@ -44,6 +46,7 @@ def evaluate_affinity(
         metrics = documents(
             evaluate(pairs, judged, n_bootstrap=n_bootstrap, confidence_level=confidence_level, seed=seed)
         )
+    outside = [bool(reason) for reason in PairDomain.load(bundle.manifest["applicability"]).outside(found)]
     half = float(bundle.manifest["half_width"])
     share = float(censored(pairs).mean())
     result = {
@@ -55,8 +58,9 @@ def evaluate_affinity(
         **account_of(read.account, pairs),
         "share_censored": share,
         "metrics": metrics,
-        "n_known_drugs": int((found.drug >= 1.0).sum()),
-        "n_known_targets": int((found.target >= 1.0).sum()),
+        "n_known_drugs": len(np.unique(pairs.drug[found.drug >= 1.0])),
+        "n_known_targets": len(np.unique(pairs.target[found.target >= 1.0])),
+        "n_outside_domain": sum(outside),
         "half_width": half,
         "coverage": bundle.manifest["coverage"],
         "reached_coverage": float(np.mean(np.abs(prediction - pairs.y) <= half)),
@@ -71,25 +75,35 @@ def evaluate_affinity(
     return Produced(result, documents={"report.html": render(build(result)).encode()})
 
 
-def predict_affinity(model: Any, table: Any, columns: Columns, context: Context) -> Produced:
+def predict_affinity(
+    model: Any, table: Any, columns: Columns, context: Context, *, abstain: bool = False
+) -> Produced:
     """One answer for each line: the affinity, its interval, and how near drug and target are to known ones, 0 to 1.
 
-    The interval holds `coverage` of pairs that are new in the way in which the bundle was validated. A line without an
-    answer has the reason.
+    The interval holds `coverage` of pairs that are new in the way in which the bundle was validated, and `in_domain`
+    says of which pairs that holds; with `abstain` the others have no answer. A line without an answer has the reason.
     """
     bundle, predictor = open_affinity(model)
     with context.progress.step("reading the pairs"):
         read = read_pairs(table, columns, engine=context.engine)
     with context.progress.step("predicting"):
-        answers = _by_line(bundle, predictor, read)
-    reasons = Counter(line.reason.partition(":")[0] for line in read.every if line.reason)
-    n_refused = sum(bool(line.reason) for line in read.every)
+        answers = _by_line(bundle, predictor, read, abstain=abstain)
+    reasons = Counter(reason.partition(":")[0] for reason in answers["reason"] if reason)
+    n_refused = reasons.total()
+    n_outside = sum(
+        inside is False and status == "answered"
+        for inside, status in zip(answers["in_domain"], answers["status"], strict=True)
+    )
     notes = list(read.account.notes)
     if reasons:
         listed = ", ".join(
             f"{name} {n:,}" for name, n in sorted(reasons.items(), key=lambda i: (-i[1], i[0]))
         )
         notes.append(f"lines without an answer: {listed}")
+    if n_outside:
+        notes.append(
+            f"{n_outside:,} of {len(read.every) - n_refused:,} answered pairs lie {OUTSIDE}: see in_domain"
+        )
     for note in notes:
         context.progress.note(note)
     result = {
@@ -98,6 +112,7 @@ def predict_affinity(model: Any, table: Any, columns: Columns, context: Context)
         "n_lines": len(read.every),
         "n_answered": len(read.every) - n_refused,
         "n_refused": n_refused,
+        "n_outside_domain": n_outside,
         "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
         "coverage": bundle.manifest["coverage"],
         "predictions": [
@@ -120,31 +135,43 @@ def open_affinity(model: Any) -> tuple[Bundle, AffinityPredictor]:
     return bundle, load_predictor(bundle.manifest["predictor"], bundle.read)
 
 
-def _by_line(bundle: Bundle, predictor: AffinityPredictor, read: ReadPairs) -> dict[str, list[Any]]:
+def _by_line(
+    bundle: Bundle, predictor: AffinityPredictor, read: ReadPairs, *, abstain: bool
+) -> dict[str, list[Any]]:
     """The columns of the answer; each pair is asked about once, however many lines name it."""
     pairs, half = read.pairs, float(bundle.manifest["half_width"])
-    prediction = drug = target = np.empty(0)
+    prediction, near, far = np.empty(0), Nearness(np.empty(0), np.empty(0)), list[str]()
     if len(pairs):
-        prediction = predictor.predict(pairs)
-        found = nearness(pairs, read_known(bundle.read))
-        drug, target = found.drug[pairs.drug], found.target[pairs.target]
+        prediction, near = predictor.predict(pairs), nearness(pairs, read_known(bundle.read))
+        far = PairDomain.load(bundle.manifest["applicability"]).outside(near)
+    reasons = [
+        line.reason or (f"{OUTSIDE}: {far[line.place]}" if abstain and far[line.place] else None)
+        for line in read.every
+    ]
 
     def spread_out(values: Any) -> list[Any]:
+        """What was read of each line."""
         listed = list(values)
         return [None if line.reason else listed[line.place] for line in read.every]
+
+    def answered(values: Any) -> list[Any]:
+        """The same where there is an answer."""
+        listed = spread_out(values)
+        return [None if reason else value for reason, value in zip(reasons, listed, strict=True)]
 
     return {
         "line": [line.number for line in read.every],
         "name": [line.name for line in read.every],
         "smiles": spread_out(pairs.smiles[k] for k in pairs.drug),
         "target": spread_out(pairs.targets[k] for k in pairs.target),
-        "status": ["refused" if line.reason else "answered" for line in read.every],
-        "reason": [line.reason or None for line in read.every],
-        "prediction": spread_out(prediction.tolist()),
-        "low": spread_out((prediction - half).tolist()),
-        "high": spread_out((prediction + half).tolist()),
-        "drug_similarity": spread_out(drug.tolist()),
-        "target_similarity": spread_out(target.tolist()),
+        "status": ["refused" if reason else "answered" for reason in reasons],
+        "reason": reasons,
+        "prediction": answered(prediction.tolist()),
+        "low": answered((prediction - half).tolist()),
+        "high": answered((prediction + half).tolist()),
+        "drug_similarity": spread_out(near.drug.tolist()),
+        "target_similarity": spread_out(near.target.tolist()),
+        "in_domain": spread_out(not reason for reason in far),
     }
 
 

@@ -120,6 +120,7 @@ def _data(result: Mapping[str, Any]) -> Section:
         facts += (
             ("Drugs that were learned from", f"{result['n_known_drugs']:,}"),
             ("Targets that were learned from", f"{result['n_known_targets']:,}"),
+            ("Pairs outside the domain of applicability", f"{result['n_outside_domain']:,}"),
         )
     rows = tuple(Row((reason, f"{n:,}")) for reason, n in result["reasons"].items())
     blocks: tuple[Block, ...] = (Facts(facts),)
@@ -209,10 +210,31 @@ def _intervals(result: Mapping[str, Any]) -> Section:
     text = (
         f"A prediction comes with an interval of {result['half_width']:.2f} to both sides, which in training held "
         f"{100 * result['coverage']:.0f} % of the pairs that were predicted without having been learned from. It "
-        f"promises as much for {NEW[trained]}, drawn like these, and nothing for others. Similarity to "
-        "the nearest known drug and target is given with each prediction."
+        f"promises as much for {NEW[trained]}, drawn like these, and nothing for others."
     )
-    return Section("Intervals of predictions", (Paragraph(text),), "intervals")
+    return Section("Intervals of predictions", (Paragraph(text), *_domain(result)), "intervals")
+
+
+def _domain(result: Mapping[str, Any]) -> tuple[Block, ...]:
+    """The domain of a model that was trained here; how many pairs lie outside is among the facts of an evaluation."""
+    domain = result.get("applicability")
+    if not domain:
+        return ()
+    evidence = domain["evidence"]
+    text = (
+        "An answer says whether its pair lies in the domain of applicability: a drug at least "
+        f"{domain['least_drug_similarity']:.2f} and a target at least {domain['least_target_similarity']:.2f} similar "
+        f"to the nearest one learned from, as all but {100 * evidence['share']:.0f} % of the judged pairs were to what "
+        "their judge had learned from. A similarity of 1 means that only known ones lie inside."
+    )
+    errors = [evidence["mean_error_within"], evidence["mean_error_beyond"]]
+    if None in errors:
+        return (Paragraph(text),)
+    told = (
+        f"Mean absolute error of the judged pairs inside {errors[0]:.2f}, of the {evidence['n_beyond']:,} beyond "
+        f"{errors[1]:.2f}."
+    )
+    return (Paragraph(text), Paragraph(told))
 
 
 def _limits(result: Mapping[str, Any]) -> Section:

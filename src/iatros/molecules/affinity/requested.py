@@ -68,13 +68,8 @@ def train_pairs(request: TrainRequest, context: Context) -> Produced:
 
 def predict_pairs(bundle: Bundle, request: PredictRequest, context: Context) -> Produced:
     """The affinity of each line's pair by a bundle of affinity."""
-    if request.abstain:
-        raise RequestError(
-            "a model of affinity has no domain of applicability, so abstain has no meaning",
-            hint="see drug_similarity and target_similarity in the answers",
-        )
     columns = Columns(**_naming(bundle, request), tautomer=_tautomer(bundle))
-    return predict_affinity(request.model, request.compounds, columns, context)
+    return predict_affinity(request.model, request.compounds, columns, context, abstain=request.abstain)
 
 
 def evaluate_pairs(bundle: Bundle, request: EvaluateRequest, context: Context) -> Produced:

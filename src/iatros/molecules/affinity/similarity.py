@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 from iatros.core.errors import InputError, LimitError
 from iatros.learners.completion.table import Asked
 from iatros.learners.compounds.fingerprints import Fingerprint, compute, require
+from iatros.learners.compounds.tanimoto import nearest
 from iatros.learners.compounds.tanimoto import similarities as tanimoto
 from iatros.learners.proteins import alignment
 from iatros.learners.tabular.scorers import Read
 from iatros.molecules.affinity.schema import Pairs, places
+from iatros.molecules.affinity.splits import Sides
 
 KNOWN = "known.json"
 """The file of a bundle that lists the drugs and targets of its training, so that its manifest can be shown."""
@@ -100,17 +103,19 @@ def _words(smiles: tuple[str, ...]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Nearness:
-    """How similar the most similar known one is, 0 to 1: `drug` (drugs,) by Tanimoto, `target` (targets,)."""
+    """How similar the most similar known drug and target of each pair are, both (n,), 0 to 1.
+
+    Drugs by Tanimoto's coefficient, targets by the normalised Smith-Waterman score; 1 for the same.
+    """
 
     drug: np.ndarray
     target: np.ndarray
 
 
 def nearness(pairs: Pairs, known: dict[str, Any]) -> Nearness:
-    """How near the drugs and targets of `pairs` are to those that `known` (`read_known`) lists."""
-    words = _words(tuple(known["smiles"]))
+    """How near `pairs` are to the drugs and targets that `known` (`read_known`) lists."""
     drugs, targets = set(known["smiles"]), set(known["sequences"])
-    of_drugs = tanimoto(_words(pairs.smiles), words).max(axis=1)
+    of_drugs = nearest(_words(pairs.smiles), _words(tuple(known["smiles"])))[1]
     of_drugs[[one in drugs for one in pairs.smiles]] = 1.0
     own = [1.0 if one in targets else 0.0 for one in pairs.sequences]
     rows = [place for place, value in enumerate(own) if value == 0.0]
@@ -118,4 +123,14 @@ def nearness(pairs: Pairs, known: dict[str, Any]) -> Nearness:
     if rows:
         unknown = [pairs.sequences[place] for place in rows]
         of_targets[rows] = alignment.similarities(unknown, sorted(targets)).max(axis=1)
-    return Nearness(of_drugs, of_targets)
+    return Nearness(of_drugs[pairs.drug], of_targets[pairs.target])
+
+
+def nearness_to_others(pairs: Pairs, sides: Sequence[Sides]) -> Nearness:
+    """How near each of `pairs` was to what its judge had learned from, in the `sides` of a validation."""
+    drug, target = np.empty(len(pairs)), np.empty(len(pairs))
+    for side in sides:
+        train, held = pairs.take(side.train), pairs.take(side.held_out)
+        found = nearness(held, {"smiles": train.smiles, "sequences": train.sequences})
+        drug[side.held_out], target[side.held_out] = found.drug, found.target
+    return Nearness(drug, target)

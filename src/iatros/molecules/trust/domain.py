@@ -97,12 +97,12 @@ class Domain:
         evidence = {
             "n": n,
             "share": share,
-            "similarity": _told_apart(errors, similarity < least, -similarity),
-            "spread": _told_apart(errors, spread > most, spread),
+            "similarity": told_apart(errors, similarity < least, -similarity),
+            "spread": told_apart(errors, spread > most, spread),
             "similarity_quantiles": np.quantile(similarity, [0.05, 0.25, 0.5, 0.75, 0.95]).tolist(),
         }
         useful = evidence["spread"]["error_grows"]
-        evidence["both"] = _told_apart(errors, (similarity < least) | (useful & (spread > most)), None)
+        evidence["both"] = told_apart(errors, (similarity < least) | (useful & (spread > most)), None)
         return cls(
             fingerprint, words if keep_fingerprints else None, k, least, most if useful else np.inf, evidence
         )
@@ -160,6 +160,8 @@ class Domain:
         )
 
 
+OUTSIDE = "outside the domain of applicability"
+"""How the refusal of an answer begins where abstaining is asked for."""
 _FAR = "unlike the compounds that the model learned from"
 _SPLIT = "the fits of the model disagree"
 
@@ -176,7 +178,7 @@ def similarity_to_other_folds(words: np.ndarray, folds: np.ndarray, k: int = N_N
     return similarity
 
 
-def _told_apart(errors: np.ndarray, beyond: np.ndarray, signal: np.ndarray | None) -> dict[str, Any]:
+def told_apart(errors: np.ndarray, beyond: np.ndarray, signal: np.ndarray | None) -> dict[str, Any]:
     """The mean error on both sides of a limit, and how the errors rise with the signal."""
     known = np.isfinite(errors)
     outer, inner = errors[known & beyond], errors[known & ~beyond]
