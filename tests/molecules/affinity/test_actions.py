@@ -7,6 +7,7 @@ from iatros.core.bundle import write_bundle
 from iatros.core.context import Context
 from iatros.core.errors import NotABundleError, RequestError
 from iatros.learners.proteins.alignment import similarities
+from iatros.molecules.affinity import validation
 from iatros.molecules.affinity.actions import train_affinity
 from iatros.molecules.affinity.answers import evaluate_affinity, predict_affinity
 from iatros.molecules.affinity.settings import AffinitySettings
@@ -15,6 +16,14 @@ from iatros.molecules.affinity.sources import Columns
 from iatros.molecules.affinity.splits import cut, target_groups
 
 COLUMNS = Columns("smiles", "sequence", "pKd", target="target")
+SETTINGS = AffinitySettings(
+    "dti-hybrid",
+    "leave-target",
+    {"n_estimators": 30, "min_child_samples": 5, "n_hidden_folds": 2},
+    n_folds=3,
+    n_bootstrap=30,
+    outcome="pKd",
+)
 
 
 def rows_of(pairs, floor=None):
@@ -34,16 +43,8 @@ def rows_of(pairs, floor=None):
 
 @pytest.fixture(scope="module")
 def trained(gappy, tmp_path_factory):
-    settings = AffinitySettings(
-        "dti-hybrid",
-        "leave-target",
-        {"n_estimators": 30, "min_child_samples": 5, "n_hidden_folds": 2},
-        n_folds=3,
-        n_bootstrap=30,
-        outcome="pKd",
-    )
     rows = [*rows_of(gappy, floor=5.5), {"smiles": "x", "sequence": "MKV", "target": "z", "pKd": 5}]
-    produced = train_affinity(rows, COLUMNS, settings, Context(), request={"table": {"rows": len(rows)}})
+    produced = train_affinity(rows, COLUMNS, SETTINGS, Context(), request={"table": {"rows": len(rows)}})
     path = write_bundle(produced.bundle, tmp_path_factory.mktemp("bundles") / "model")
     return produced, path
 
@@ -89,6 +90,30 @@ def test_the_bundle_answers_with_intervals_and_nearness(trained, gappy):
     assert found.table["line"] == [1, 2]
     assert (known["in_domain"], new["in_domain"]) == (True, False)
     assert found.result["n_outside_domain"] == 1
+
+
+def test_a_killed_training_judges_nothing_twice(trained, gappy, tmp_path, monkeypatch):
+    judged, fit_and_predict = [], validation.fit_and_predict
+
+    def killed_at(name):
+        def one(pairs, groups, side, model, params, settings):
+            if model == name:
+                raise KeyboardInterrupt
+            judged.append(model)
+            return fit_and_predict(pairs, groups, side, model, params, settings)
+
+        return one
+
+    rows = [*rows_of(gappy, floor=5.5), {"smiles": "x", "sequence": "MKV", "target": "z", "pKd": 5}]
+    again = [rows, COLUMNS, SETTINGS, Context(checkpoint=tmp_path / "work")]
+    monkeypatch.setattr(validation, "fit_and_predict", killed_at("kron-rls"))
+    with pytest.raises(KeyboardInterrupt):
+        train_affinity(*again, request={"table": {"rows": len(rows)}})
+    assert judged == ["dti-hybrid"] * 3
+    monkeypatch.setattr(validation, "fit_and_predict", killed_at("none"))
+    result = train_affinity(*again, request={"table": {"rows": len(rows)}}).result
+    assert judged == ["dti-hybrid"] * 3 + ["kron-rls"] * 3
+    assert result == trained[0].result
 
 
 def test_who_abstains_is_told_why(trained, gappy):

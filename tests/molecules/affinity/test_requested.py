@@ -66,6 +66,28 @@ def test_a_bundle_is_trained_asked_and_judged(folder, bundle, capsys):
     assert set(judged["metrics"]) == {"all", "uncensored"}
 
 
+def test_all_models_are_trained_and_the_best_is_kept(folder, capsys):
+    params = (
+        "dti-cnn.n_epochs=1",
+        "dti-cnn.n_filters=4",
+        "dti-cnn.protein_length=60",
+        "dti-hybrid.n_estimators=20",
+    )
+    words = [
+        *TRAIN[:8],
+        "--model",
+        "all",
+        *(word for one in params for word in ("--param", one)),
+        *TRAIN[10:],
+    ]
+    code, found = asked(folder, capsys, *words, out=folder / "best")
+    assert code == 0
+    scores = {one["name"]: one["metrics"]["all"]["concordance_index"]["value"] for one in found["models"]}
+    assert set(scores) == {"dti-hybrid", "kron-rls", "dti-cnn", "matrix-factorisation"}
+    assert [one["name"] for one in found["models"] if one["selected"]] == [found["model"]]
+    assert found["model"] == max(scores, key=scores.get)
+
+
 def test_the_same_seed_gives_the_same_manifest_without_structures(folder, bundle, capsys):
     assert asked(folder, capsys, *TRAIN, out=folder / "second")[0] == 0
     first, second = (open_bundle(folder / name).manifest for name in ("first", "second"))
