@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CASE ?= risk-tables
+TEST_WORKERS ?= 2
 DEMO := demo-output
 BREAST := $(DEMO)/data/breast-cancer/breast-cancer.csv
 RADIOGRAPHS := $(DEMO)/data/simulated-radiographs/manifest.csv
@@ -66,7 +67,7 @@ check: setup
 	$(BIN)/python docs/generate.py --check
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile
 
 test-slow: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
