@@ -1,7 +1,7 @@
 """`python -m benchmarks.run CASE [PART ...]`: measure a case, write benchmarks/RESULTS.md.
 
 What the parts write on the way goes to a temporary folder, or to the one that IATROS_BENCH_KEEP names: there, long
-parts that were stopped go on where they were.
+parts that were stopped go on where they were. Such a folder is good for one state of the code.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def _identity(result: Mapping[str, Any]) -> str:
 def _use(result: Mapping[str, Any]) -> str:
     return (
         "## Use\n\nGives the affinity of a compound and a protein sequence with a conformal interval, and the "
-        f"similarity of the nearest known drug and target, with whether they lie in the domain of applicability. "
+        "similarity of the nearest known drug and target, with whether they lie in the domain of applicability. "
         f"It was judged for {NEW[result['validation']]}.\n\n"
         "Not stated by the run, to be written by the authors: the assays and their protocols, what the predictions are "
         "to decide, what must not be done with them."

@@ -188,7 +188,7 @@ def _learning(training: Mapping[str, Any]) -> tuple[Block, ...]:
             LineChart(title, f"{title}, by epoch.", Axis("epoch", whole=True), Axis("value"), series)
         )
     facts = tuple(
-        (name.replace("_", " "), number(value) if isinstance(value, float) else count(value))
+        (_label(name), number(value) if isinstance(value, float) else count(value))
         for name, value in training.items()
         if is_number(value)
     )
@@ -198,6 +198,11 @@ def _learning(training: Mapping[str, Any]) -> tuple[Block, ...]:
     else:
         blocks.append(Note("Fewer than two epochs: there is no curve to draw."))
     return tuple(blocks)
+
+
+def _label(name: str) -> str:
+    words = name.removeprefix("n_").replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def _actives(result: Mapping[str, Any]) -> tuple[Section, ...]:
@@ -228,7 +233,8 @@ def _actives(result: Mapping[str, Any]) -> tuple[Section, ...]:
 
 def _together(history: list[Mapping[str, Any]]) -> list[list[str]]:
     """Columns of the history that belong into one chart: a value and the same on the tuning compounds."""
-    names = list(dict.fromkeys(name for row in history for name in row if name != "epoch"))
+    told = dict.fromkeys(name for row in history for name in row if name != "epoch")
+    names = sorted(told, key=lambda name: name.startswith("tuning_"))
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(name.removeprefix("tuning_"), []).append(name)

@@ -11,19 +11,33 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
+from pydantic import Field
 
 from iatros.core.checkpoint import Checkpoint
 from iatros.core.engine import Engine, SerialEngine
 from iatros.core.errors import BundleFormatError, RequestError
 from iatros.core.progress import Progress
 from iatros.core.registry import Registry
+from iatros.learners.compounds.tokens import Notation
 from iatros.learners.tabular.scorers import Read, Saved
 from iatros.molecules.generators.library import Library
 from iatros.molecules.models.estimator import CompoundParams
 
 
 class GeneratorParams(CompoundParams):
-    """The base of every generator's parameters."""
+    """What every generator has: how compounds are written, how long a text may be, how long and fast it learns."""
+
+    notation: Notation = Field(default="smiles", description="how a compound is written: smiles or selfies")
+    max_length: int = Field(default=120, ge=16, le=1000, description="tokens of the longest text")
+    epochs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="passes over the library; where not given, enough to show 3 million compounds, at least 3 and at "
+        "most 60, or with seconds as many of 60 as fit into them",
+    )
+    learning_rate: float = Field(default=2e-3, gt=0, le=1, description="largest step size of AdamW")
+    weight_decay: float = Field(default=1e-4, ge=0, le=10, description="decay of the weights by AdamW")
 
 
 Params = TypeVar("Params", bound=GeneratorParams)

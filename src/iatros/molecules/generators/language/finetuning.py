@@ -23,7 +23,7 @@ from iatros.molecules.generators.language.model import LanguageModel
 from iatros.molecules.generators.networks.dropout import drawn_from
 from iatros.molecules.generators.texts.lines import Lines, lines_of
 from iatros.molecules.generators.texts.rewriting import ways_to_write
-from iatros.molecules.generators.training.learning import batches_of, device, in_shards
+from iatros.molecules.generators.training.learning import SHARDS, batches_of, device, in_shards
 from iatros.molecules.generators.training.weights import weights_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ FEWEST = 5
 """Compounds below which there is nothing in common to be learned."""
 _ENOUGH, _HELD_OUT, _PARTS = 40, 0.2, 3
 """Compounds from which on some are held out once, and which share; below, each of so many parts is in turn."""
-_SHARDS = 2
 _COMPARED = 1000
 """Texts that are written before and after, to see what has changed."""
 
@@ -197,7 +196,7 @@ class _Rounds:
 
         losses = []
         self.network.train()
-        with in_shards(self.network, self._loss, _SHARDS) as gradients:
+        with in_shards(self.network, self._loss, SHARDS) as gradients:
             for batch in islice(self.batches, self.course.steps):
                 self.optimiser.zero_grad(set_to_none=True)
                 losses.append(gradients(batch, [self.seed, 13, self.n_learned]))

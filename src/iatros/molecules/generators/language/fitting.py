@@ -9,50 +9,42 @@ import numpy as np
 from pydantic import Field
 
 from iatros.core.errors import RequestError
-from iatros.learners.compounds.tokens import PAD, Notation, Vocabulary
+from iatros.learners.compounds.tokens import PAD, Vocabulary
 from iatros.molecules.generators.generator import Generator, GeneratorParams, Training, taken_over
 from iatros.molecules.generators.language.model import LanguageModel
 from iatros.molecules.generators.library import Library
 from iatros.molecules.generators.networks.dropout import drawn_from
 from iatros.molecules.generators.texts.coded_library import code_library
-from iatros.molecules.generators.training.learning import Schedule, device, epochs_for, learn
+from iatros.molecules.generators.training.learning import (
+    SHARDS,
+    TOLD_EVERY,
+    Schedule,
+    device,
+    epochs_for,
+    learn,
+)
 
 if TYPE_CHECKING:
     import torch
 
 _CHUNK = 512
 """Lines that are judged at once."""
-_SHARDS = 2
-"""Parts of a batch that are learned side by side."""
-_TOLD_EVERY = 1000
-"""Steps after which the losses are told."""
 _SMALLEST_BATCH, _LARGEST_BATCH = 32, 256
 
 
 class LanguageParams(GeneratorParams):
     """Parameters that all language models share."""
 
-    notation: Notation = Field(default="smiles", description="how a compound is written: smiles or selfies")
-    max_length: int = Field(default=120, ge=16, le=1000, description="tokens of the longest text")
     randomise: int = Field(
         default=0, ge=0, le=64, description="random writings of each compound that the epochs take turns with"
     )
     dropout: float = Field(default=0.0, ge=0, lt=0.9, description="share of units left out while training")
-    epochs: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000,
-        description="passes over the library; where not given, enough to show 3 million compounds, at least 3 and at "
-        "most 60, or with seconds as many of 60 as fit into them",
-    )
     batch_size: int | None = Field(
         default=None,
         ge=2,
         le=65_536,
         description="compounds of a step; where not given, a hundredth of the library, at least 32 and at most 256",
     )
-    learning_rate: float = Field(default=2e-3, gt=0, le=1, description="largest step size of AdamW")
-    weight_decay: float = Field(default=1e-4, ge=0, le=10, description="decay of the weights by AdamW")
 
 
 Model = TypeVar("Model", bound=LanguageModel)
@@ -133,8 +125,8 @@ def _schedule(params: LanguageParams, n: int, training: Training) -> Schedule:
         params.batch_size or min(_LARGEST_BATCH, max(_SMALLEST_BATCH, n // 100)),
         params.learning_rate,
         params.weight_decay,
-        shards=_SHARDS,
-        told_every=_TOLD_EVERY,
+        shards=SHARDS,
+        told_every=TOLD_EVERY,
     )
 
 

@@ -8,20 +8,14 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
-from iatros.learners.compounds.tokens import Notation
 from iatros.molecules.generators.generator import GeneratorParams, Training, taken_over
 from iatros.molecules.generators.latent.space import LatentSpace
 from iatros.molecules.generators.library import Library
 from iatros.molecules.generators.networks.autoencoder import Sizes, network_class
 from iatros.molecules.generators.texts.coded_library import CodedLibrary, code_library
-from iatros.molecules.generators.training.learning import Schedule, device, epochs_for
+from iatros.molecules.generators.training.learning import SHARDS, TOLD_EVERY, Schedule, device, epochs_for
 from iatros.molecules.generators.training.log import Watched
 from iatros.molecules.generators.training.weights import put_into
-
-_SHARDS = 2
-"""Parts of a batch that are learned side by side."""
-_TOLD_EVERY = 1000
-"""Steps after which the losses are told."""
 
 
 class AutoencoderParams(GeneratorParams):
@@ -29,7 +23,6 @@ class AutoencoderParams(GeneratorParams):
 
     variational: ClassVar[bool]
 
-    notation: Notation = Field(default="smiles", description="how a compound is written: smiles or selfies")
     latent: int = Field(default=64, ge=2, le=1024, description="length of the latent vector")
     channels: int = Field(default=128, ge=4, le=2048, description="channels of the encoder's convolutions")
     units: int = Field(default=512, ge=8, le=4096, description="gated units of each layer of the decoder")
@@ -41,17 +34,7 @@ class AutoencoderParams(GeneratorParams):
     randomise: int = Field(
         default=0, ge=0, le=64, description="random writings of each compound that the encoder is given"
     )
-    max_length: int = Field(default=120, ge=16, le=1000, description="tokens of the longest text")
-    epochs: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000,
-        description="passes over the library; where not given, enough to show 3 million compounds, at least 3 and at "
-        "most 60, or with seconds as many of 60 as fit into them",
-    )
     batch_size: int = Field(default=256, ge=2, le=65_536, description="compounds of a step")
-    learning_rate: float = Field(default=2e-3, gt=0, le=1, description="largest step size of AdamW")
-    weight_decay: float = Field(default=1e-4, ge=0, le=10, description="decay of the weights by AdamW")
 
     def sizes(self, n_tokens: int) -> Sizes:
         """The sizes of a network with a vocabulary of `n_tokens` codes."""
@@ -116,7 +99,7 @@ def network_of(
     import torch
 
     per_epoch = math.ceil(len(coded.rows) / schedule.batch_size)
-    n_told = schedule.epochs * math.ceil(per_epoch / _TOLD_EVERY) + 1
+    n_told = schedule.epochs * math.ceil(per_epoch / TOLD_EVERY) + 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = network_class()(params.sizes(len(coded.vocabulary)), recorded, n_told)
@@ -132,8 +115,8 @@ def schedule_of(params: AutoencoderParams, coded: CodedLibrary, training: Traini
         params.batch_size,
         params.learning_rate,
         params.weight_decay,
-        shards=_SHARDS,
-        told_every=_TOLD_EVERY,
+        shards=SHARDS,
+        told_every=TOLD_EVERY,
     )
 
 

@@ -28,6 +28,10 @@ With more than one shard it may only come from the generator, because shards run
 Gradients = Callable[[np.ndarray, Sequence[int]], float]
 """Leaves the gradient of the rows of a batch in the network, and gives their loss; what is random comes from a seed."""
 
+SHARDS = 2
+"""Parts of a batch that are learned side by side."""
+TOLD_EVERY = 1000
+"""Steps after which the losses are told."""
 _BETWEEN_CHECKPOINTS = 120.0
 """Seconds after which the state is kept again."""
 _SHOWN = 3_000_000
