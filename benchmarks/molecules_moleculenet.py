@@ -60,7 +60,7 @@ def _all_but(file: str, *others: str) -> tuple[str, ...]:
     return tuple(name for name in names if name not in others)
 
 
-SETS = ("freesolv", "esol", "bace", "bbbp", "lipophilicity", "clintox", "sider", "tox21")
+SETS = ("freesolv", "esol", "bace", "bbbp", "lipophilicity", "clintox", "sider", "tox21", "hiv")
 
 
 def assays() -> dict[str, Assay]:
@@ -76,6 +76,7 @@ def assays() -> dict[str, Assay]:
         "clintox": Assay("clintox.csv", "smiles", ("FDA_APPROVED", "CT_TOX")),
         "sider": Assay("sider.csv", "smiles", _all_but("sider.csv", "smiles")),
         "tox21": Assay("tox21.csv", "smiles", _all_but("tox21.csv", "smiles", "mol_id")),
+        "hiv": Assay("HIV.csv.gz", "smiles", ("HIV_active",)),
     }
 
 
@@ -132,7 +133,7 @@ def _auroc(y: np.ndarray, p: np.ndarray) -> float:
 
 def sides(assay: Assay) -> Sides:
     """The file's compounds as they are written, duplicates and salts included, as in the published protocol."""
-    frame = pl.read_csv(SHARED / "moleculenet" / assay.file)
+    frame = pl.read_csv(SHARED / "moleculenet" / assay.file).drop_nulls(assay.smiles)  # HIV has empty lines
     structures = [text.strip() for text in frame[assay.smiles]]
     with rdBase.BlockLogs():
         readable = [
