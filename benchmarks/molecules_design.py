@@ -36,7 +36,7 @@ CONSTRAINTS = """\
     distance_from: known.smi
     transform: {kind: sigmoid, low: 0.3, high: 0.6}
 """
-_COMMAND = "make bench CASE=molecules-generate (egfr-design)"
+_COMMAND = "python -m benchmarks.run molecules-generate egfr-design"
 
 
 def egfr_design(folder: Path, *, prior: Path | None = None, calls: int = 10_000, seed: int = 0) -> Part:

@@ -307,4 +307,4 @@ TYPICAL = {
 }  # fmt: skip
 """An objective as chemists write them: drug-like, easy to make, and near gefitinib."""
 _QUALITY = ("diversity", "novelty", "sa")
-_COMMAND = "make bench CASE=molecules-generate ({})"
+_COMMAND = "python -m benchmarks.run molecules-generate {}"

@@ -34,7 +34,7 @@ from iatros.core.report import (
 from iatros.core.report.numbers import count, is_number, number
 from iatros.core.report_sections.flow import flow_section
 from iatros.core.report_sections.headline import judged_by
-from iatros.core.report_sections.reading import Result, blocks, estimate, forest_point
+from iatros.core.report_sections.reading import Result, blocks, capital, estimate, forest_point
 from iatros.core.report_sections.record import reproducibility_section
 from iatros.imaging.report_sections.audit import leakage_section, quality_section
 from iatros.imaging.report_sections.opening import doubts
@@ -357,7 +357,7 @@ def _training(result: Result) -> Section:
         tuple(Row((str(one["name"]), str(one["reason"]))) for one in refused),
         compact=True,
     )
-    notes = [Paragraph(f"{str(note)[:1].upper()}{str(note)[1:]}.", "small") for note in result.items("notes")]
+    notes = [Paragraph(f"{capital(str(note))}.", "small") for note in result.items("notes")]
     found = (*blocks(table, _curve(result)), *notes, *blocks(listed if refused else None))
     return Section("Training", found, "training")
 

@@ -29,7 +29,7 @@ from iatros.core.report import (
     Table,
 )
 from iatros.core.report.numbers import NONE, count, number
-from iatros.core.report_sections.reading import Result
+from iatros.core.report_sections.reading import Result, capital
 from iatros.core.report_sections.record import reproducibility_section
 from iatros.molecules.depicting import draw_structure
 from iatros.molecules.distribution.published import MOSES
@@ -190,7 +190,7 @@ def _funnel(result: Mapping[str, Any]) -> FlowDiagram:
     steps, before = [], None
     for step in result["funnel"]:
         lost = () if before in (None, step["n"]) else (f"left out: {count(before - step['n'])}",)
-        steps.append(FlowStep(step["step"][:1].upper() + step["step"][1:], (count(step["n"]),), lost))
+        steps.append(FlowStep(capital(step["step"]), (count(step["n"]),), lost))
         before = step["n"]
     said = "; ".join(f"{step.name}: {', '.join(step.lines)}" for step in steps)
     return FlowDiagram("From text to compound", said, tuple(steps))
@@ -209,7 +209,7 @@ def _charts(result: Mapping[str, Any]) -> list[LineChart]:
         middles = [(low + high) / 2 for low, high in pairwise(edges)]
         charts.append(
             LineChart(
-                _PROPERTIES[name][:1].upper() + _PROPERTIES[name][1:],
+                capital(_PROPERTIES[name]),
                 f"Shares of the generated compounds and of the reference by {_PROPERTIES[name]}.",
                 Axis(_PROPERTIES[name], edges[0], edges[-1]),
                 Axis("share of the compounds", 0.0, percent=True),

@@ -22,6 +22,7 @@ from iatros.core.report import (
     render,
 )
 from iatros.core.report.numbers import NONE, count, number
+from iatros.core.report_sections.reading import capital
 from iatros.molecules.depicting import draw_structure
 from iatros.molecules.generating.examining import PROPERTIES
 from iatros.molecules.sdf import sdf_record
@@ -72,7 +73,7 @@ def _funnel(result: dict[str, Any]) -> tuple[Block, ...]:
     steps, before = [], None
     for step in result["funnel"]:
         lost = () if before in (None, step["n"]) else (f"left out: {count(before - step['n'])}",)
-        steps.append(FlowStep(step["step"][:1].upper() + step["step"][1:], (count(step["n"]),), lost))
+        steps.append(FlowStep(capital(step["step"]), (count(step["n"]),), lost))
         before = step["n"]
     said = "; ".join(f"{step.name}: {', '.join(step.lines)}" for step in steps)
     reasons = tuple(

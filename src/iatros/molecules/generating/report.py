@@ -31,7 +31,7 @@ from iatros.core.report import (
 )
 from iatros.core.report.document import Estimate
 from iatros.core.report.numbers import count, is_number, number, percent
-from iatros.core.report_sections.reading import Result
+from iatros.core.report_sections.reading import Result, from_key
 from iatros.core.report_sections.record import reproducibility_section
 from iatros.molecules.depicting import draw_structure
 from iatros.molecules.generating.adversaries import adversarial_sections
@@ -188,7 +188,7 @@ def _learning(training: Mapping[str, Any]) -> tuple[Block, ...]:
             LineChart(title, f"{title}, by epoch.", Axis("epoch", whole=True), Axis("value"), series)
         )
     facts = tuple(
-        (_label(name), number(value) if isinstance(value, float) else count(value))
+        (from_key(name.removeprefix("n_")), number(value) if isinstance(value, float) else count(value))
         for name, value in training.items()
         if is_number(value)
     )
@@ -198,11 +198,6 @@ def _learning(training: Mapping[str, Any]) -> tuple[Block, ...]:
     else:
         blocks.append(Note("Fewer than two epochs: there is no curve to draw."))
     return tuple(blocks)
-
-
-def _label(name: str) -> str:
-    words = name.removeprefix("n_").replace("_", " ")
-    return words[:1].upper() + words[1:]
 
 
 def _actives(result: Mapping[str, Any]) -> tuple[Section, ...]:
