@@ -14,7 +14,7 @@ from tests.molecules.optimisers.conftest import START
 from iatros.molecules.optimisers import crossover, mutation
 from iatros.molecules.optimisers.genes import gene
 from iatros.molecules.optimisers.population import Breeding, draw, offspring
-from iatros.molecules.optimisers.rules import Rules, broken_rule, made
+from iatros.molecules.optimisers.rules import Rules, broken_rule, made, sane
 
 CHANGES = (
     mutation.append_atom,
@@ -45,13 +45,31 @@ def _reached(change: mutation.Change, smiles: str, n: int = 300) -> set[str]:
 def test_a_gene_knows_its_bonds_and_its_room() -> None:
     one = gene("Cc1cc[nH]c1")
     assert one is not None
-    assert one.elements == (6, 6, 6, 6, 7, 6)
-    assert one.hydrogens == (3, 0, 1, 1, 1, 1)
+    assert [one.hydrogens(at) for at in range(len(one))] == [3, 0, 1, 1, 1, 1]
+    assert one.open_atoms == (0, 2, 3, 4, 5)
     assert sorted(bond.order for bond in one.bonds) == [1, 1, 1, 1, 2, 2]
     assert [bond.in_ring for bond in one.bonds].count(True) == 5
     assert one.side(0, [(0, 1)]) == {0}
     assert one.side(1, [(0, 1)]) == {1, 2, 3, 4, 5}
     assert gene("C.C") is None
+    assert gene("C(C)(C)(C)(C)C") is None
+    assert gene("c1cccc1") is None
+
+
+@pytest.mark.parametrize(
+    ("smiles", "hydrogens"),
+    [
+        ("C[C@@H](N)C(=O)O", [3, 1, 2, 0, 0, 1]),
+        ("[H]/N=C(/C)F", [1, 0, 3, 0]),
+        ("[O-][n+]1ccccc1", [0, 0, 1, 1, 1, 1, 1]),
+        ("C[NH3+]", [3, 3]),
+    ],
+)
+def test_brackets_fix_no_hydrogens_in_a_gene(smiles: str, hydrogens: list[int]) -> None:
+    one = gene(smiles)
+    assert one is not None
+    assert [one.hydrogens(at) for at in range(len(one))] == hydrogens
+    assert "@" not in Chem.MolToSmiles(one.molecule)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +159,13 @@ def test_children_are_valid_whole_and_within_the_rules(seed: int, one: str, othe
 )
 def test_rules_forbid_what_strain_and_reactivity_do(smiles: str, rule: str) -> None:
     assert broken_rule(smiles) == rule
+
+
+@pytest.mark.parametrize(("smiles", "largest"), [("C1CCCCCCCC1", 9), ("C1CCC2CCCCCCC21", 8), ("CCC", 0)])
+def test_rings_have_at_most_so_many_members(smiles: str, largest: int) -> None:
+    for bound in (7, 8, 9):
+        fits = sane(Chem.RWMol(Chem.MolFromSmiles(smiles)), Rules(largest_ring=bound), aromatic=True)
+        assert fits == (largest <= bound)
 
 
 def test_the_same_seed_gives_the_same_children_and_none_twice() -> None:

@@ -31,7 +31,7 @@ def in_chain(first: Gene, second: Gene, rng: random.Random) -> Any:
 
 def graft(first: Gene, second: Gene, rng: random.Random) -> Any:
     """The first with a substituent of the second at an atom with room."""
-    places, part = first.open_atoms(), _half(second, rng)
+    places, part = first.open_atoms, _half(second, rng)
     if part is None or not places:
         return None
     if len(part[0]) > _LARGEST_GRAFT:

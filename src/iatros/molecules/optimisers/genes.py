@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
+
+import numpy as np
 
 _KEPT = 4096
 """Compounds whose genes are kept: parents come again and again."""
@@ -26,26 +28,54 @@ class Bond(NamedTuple):
 
 @dataclass(frozen=True)
 class Gene:
-    """One connected compound, its heavy atoms by number.
+    """One connected compound, its heavy atoms by number; what an operator asks for is found when it asks.
 
-    `hydrogens` tells for each atom how many bonds it could still form, `elements` are atomic numbers, `neighbours` has
-    for each atom the atoms next to it, `rings` the smallest rings as atoms in their order. `molecule` is RDKit's and
-    must not be changed.
+    `molecule` is RDKit's, with alternating bonds, no hydrogens of its own and no stereochemistry; it must not be
+    changed.
     """
 
     molecule: Any
-    elements: tuple[int, ...]
-    hydrogens: tuple[int, ...]
-    bonds: tuple[Bond, ...]
-    neighbours: tuple[tuple[int, ...], ...]
-    rings: tuple[tuple[int, ...], ...]
 
     def __len__(self) -> int:
-        return len(self.elements)
+        n: int = self.molecule.GetNumAtoms()
+        return n
 
-    def open_atoms(self, least: int = 1) -> list[int]:
-        """Atoms that could form `least` more bonds."""
-        return [atom for atom, n in enumerate(self.hydrogens) if n >= least]
+    @cached_property
+    def bonds(self) -> tuple[Bond, ...]:
+        """Every bond once."""
+        from rdkit import Chem
+
+        orders = np.triu(Chem.GetAdjacencyMatrix(self.molecule, useBO=True, force=True))
+        begin, end = orders.nonzero()
+        closed = {pair for ring in self.rings for pair in zip(ring, (*ring[1:], ring[0]), strict=True)}
+        return tuple(
+            Bond(a, b, int(order), (a, b) in closed or (b, a) in closed)
+            for a, b, order in zip(begin.tolist(), end.tolist(), orders[begin, end].tolist(), strict=True)
+        )
+
+    @cached_property
+    def neighbours(self) -> tuple[tuple[int, ...], ...]:
+        """The atoms next to each atom."""
+        found: list[list[int]] = [[] for _ in range(len(self))]
+        for bond in self.bonds:
+            found[bond.begin].append(bond.end)
+            found[bond.end].append(bond.begin)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def rings(self) -> tuple[tuple[int, ...], ...]:
+        """The smallest rings, as atoms in their order."""
+        return tuple(tuple(ring) for ring in self.molecule.GetRingInfo().AtomRings())
+
+    @cached_property
+    def open_atoms(self) -> tuple[int, ...]:
+        """Atoms that could form another bond."""
+        return tuple(at for (at,) in self.molecule.GetSubstructMatches(_pattern("[!H0]")))
+
+    def hydrogens(self, at: int) -> int:
+        """How many bonds the atom `at` could still form."""
+        n: int = self.molecule.GetAtomWithIdx(at).GetTotalNumHs()
+        return n
 
     def side(self, begin: int, without: Sequence[tuple[int, int]]) -> set[int]:
         """Atoms that can be reached from `begin` when the bonds between the pairs `without` are cut."""
@@ -65,40 +95,52 @@ def gene(smiles: str) -> Gene | None:
     """The gene of a compound; None where RDKit cannot read it, or where it is not one connected part."""
     from rdkit import Chem
 
-    molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None or not molecule.GetNumAtoms() or "." in smiles:
+    molecule = None if "." in smiles else Chem.MolFromSmiles(smiles, sanitize=False)
+    if molecule is None or not molecule.GetNumAtoms() or not sanitise(molecule, aromatic=False):
         return None
     Chem.RemoveStereochemistry(molecule)
-    return gene_of(molecule)
+    if "[H]" in smiles:
+        molecule = Chem.RemoveHs(molecule, sanitize=False)
+    if "[" in smiles:  # whoever writes an atom in brackets fixes its hydrogens
+        for at in range(molecule.GetNumAtoms()):
+            atom = molecule.GetAtomWithIdx(at)
+            atom.SetNoImplicit(False)
+            atom.SetNumExplicitHs(0)
+        molecule.UpdatePropertyCache()
+    return Gene(molecule)
 
 
-def gene_of(molecule: Any) -> Gene:
-    """The gene of a sanitised molecule in one part, which becomes part of it."""
+def sanitise(molecule: Any, *, aromatic: bool) -> bool:
+    """Count hydrogens and find rings; whether all valences are allowed.
+
+    Bonds alternate afterwards, as in a gene, or are `aromatic` where they should be.
+    """
     from rdkit import Chem
 
-    Chem.Kekulize(molecule, clearAromaticFlags=True)
-    # Numbers are asked for one by one: RDKit's own sequences of atoms and bonds take several times as long.
-    atoms = [molecule.GetAtomWithIdx(k) for k in range(molecule.GetNumAtoms())]
-    hydrogens = tuple(atom.GetTotalNumHs() for atom in atoms)
-    for atom in atoms:
-        atom.SetNoImplicit(False)
-        atom.SetNumExplicitHs(0)
-    bonds = []
-    neighbours: list[list[int]] = [[] for _ in atoms]
-    for k in range(molecule.GetNumBonds()):
-        bond = molecule.GetBondWithIdx(k)
-        begin, end = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-        bonds.append(Bond(begin, end, int(bond.GetBondTypeAsDouble()), bond.IsInRing()))
-        neighbours[begin].append(end)
-        neighbours[end].append(begin)
-    return Gene(
-        molecule,
-        tuple(atom.GetAtomicNum() for atom in atoms),
-        hydrogens,
-        tuple(bonds),
-        tuple(map(tuple, neighbours)),
-        tuple(tuple(ring) for ring in molecule.GetRingInfo().AtomRings()),
+    steps, aromaticity = _steps()
+    try:
+        failed = Chem.SanitizeMol(molecule, steps | aromaticity if aromatic else steps, catchErrors=True)
+    except (RuntimeError, ValueError):
+        return False
+    return not failed
+
+
+@lru_cache(maxsize=1)
+def _steps() -> tuple[int, int]:
+    """RDKit's steps of sanitising for alternating bonds, and those that follow for aromatic ones."""
+    from rdkit.Chem import SanitizeFlags as Step
+
+    alternating = (
+        Step.SANITIZE_CLEANUP | Step.SANITIZE_PROPERTIES | Step.SANITIZE_SYMMRINGS | Step.SANITIZE_KEKULIZE
     )
+    return int(alternating), int(Step.SANITIZE_SETAROMATICITY | Step.SANITIZE_ADJUSTHS)
+
+
+@lru_cache
+def _pattern(smarts: str) -> Any:
+    from rdkit import Chem
+
+    return Chem.MolFromSmarts(smarts)
 
 
 def editable(one: Gene) -> Any:
@@ -118,7 +160,8 @@ def joined(
     """What is kept of two compounds in one, with new `bonds`: atom of the first, atom of the second, order."""
     from rdkit import Chem
 
-    both, shift = Chem.RWMol(Chem.CombineMols(first.molecule, second.molecule)), len(first)
+    both, shift = Chem.RWMol(first.molecule), len(first)
+    both.InsertMol(second.molecule)
     for a, b, order in bonds:
         both.AddBond(a, b + shift, bond_types()[order])
     dropped = [a for a in range(shift) if a not in kept_first]

@@ -38,12 +38,12 @@ def mutated(one: Gene, rng: random.Random) -> Any:
 
 def append_atom(one: Gene, rng: random.Random) -> Any:
     """A new atom at one that has room."""
-    atoms = one.open_atoms()
+    atoms = one.open_atoms
     if not atoms:
         return None
     at = rng.choice(atoms)
     element = rng.choices(list(_ELEMENTS), list(_ELEMENTS.values()))[0]
-    most = min(one.hydrogens[at], _VALENCE[element], 3 if element in (6, 7) else 2)
+    most = min(one.hydrogens(at), _VALENCE[element], 3 if element in (6, 7) else 2)
     order = min(most, rng.choices((1, 2, 3), (80, 17, 3))[0])
     molecule = editable(one)
     molecule.AddBond(at, _atom(molecule, element), bond_types()[order])
@@ -52,7 +52,7 @@ def append_atom(one: Gene, rng: random.Random) -> Any:
 
 def append_group(one: Gene, rng: random.Random) -> Any:
     """A common group at an atom that has room."""
-    atoms = one.open_atoms()
+    atoms = one.open_atoms
     if not atoms:
         return None
     group = gene(rng.choice(_GROUPS))
@@ -83,11 +83,11 @@ def move_group(one: Gene, rng: random.Random) -> Any:
     if cut is None:
         return None
     kept, begin, moved, end = cut
-    places = [atom for atom in one.open_atoms() if atom in kept and atom != begin]
+    places = [atom for atom in one.open_atoms if atom in kept and atom != begin]
     if not places:
         return None
     by = end
-    others = [atom for atom in one.open_atoms() if atom in moved]
+    others = [atom for atom in one.open_atoms if atom in moved]
     if others and rng.random() < 0.25:
         by = rng.choice(others)
     molecule = editable(one)
@@ -131,7 +131,7 @@ def change_atom(one: Gene, rng: random.Random) -> Any:
     at = rng.randrange(len(one))
     atom = one.molecule.GetAtomWithIdx(at)
     used = sum(bond.order for bond in one.bonds if at in (bond.begin, bond.end))
-    fitting = {e: w for e, w in _ELEMENTS.items() if _VALENCE[e] >= used and e != one.elements[at]}
+    fitting = {e: w for e, w in _ELEMENTS.items() if _VALENCE[e] >= used and e != atom.GetAtomicNum()}
     if not fitting or atom.GetFormalCharge():
         return None
     molecule = editable(one)
@@ -144,7 +144,7 @@ def change_bond(one: Gene, rng: random.Random) -> Any:
     bond = rng.choice(one.bonds) if one.bonds else None
     if bond is None:
         return None
-    most = min(3, bond.order + min(one.hydrogens[bond.begin], one.hydrogens[bond.end]))
+    most = min(3, bond.order + min(one.hydrogens(bond.begin), one.hydrogens(bond.end)))
     orders = [order for order in range(1, most + 1) if order != bond.order]
     if not orders:
         return None
@@ -155,12 +155,12 @@ def change_bond(one: Gene, rng: random.Random) -> Any:
 
 def close_ring(one: Gene, rng: random.Random) -> Any:
     """A bond between two atoms with room, so that a ring of 3 to 7 comes about, mostly of 5 or 6."""
-    atoms = one.open_atoms()
+    atoms = one.open_atoms
     if not atoms:
         return None
     begin = rng.choice(atoms)
     wanted = rng.choices((3, 4, 5, 6, 7), (5, 4, 40, 45, 6))[0]
-    ends = [atom for atom in _at_distance(one, begin, wanted - 1) if one.hydrogens[atom]]
+    ends = [atom for atom in _at_distance(one, begin, wanted - 1) if atom in atoms]
     if not ends:
         return None
     molecule = editable(one)
@@ -181,7 +181,8 @@ def open_ring(one: Gene, rng: random.Random) -> Any:
 
 def fuse_ring(one: Gene, rng: random.Random) -> Any:
     """A new ring of five or six on a bond whose atoms have room, often an aromatic one."""
-    bonds = [bond for bond in one.bonds if one.hydrogens[bond.begin] and one.hydrogens[bond.end]]
+    atoms = set(one.open_atoms)
+    bonds = [bond for bond in one.bonds if bond.begin in atoms and bond.end in atoms]
     if not bonds:
         return None
     bond = rng.choice(bonds)

@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from iatros.molecules.optimisers.crossover import crossed
-from iatros.molecules.optimisers.genes import gene, gene_of
+from iatros.molecules.optimisers.genes import Gene, gene
 from iatros.molecules.optimisers.ledger import Answers
 from iatros.molecules.optimisers.mutation import mutated
 from iatros.molecules.optimisers.rules import Rules, made, sane
@@ -73,8 +73,8 @@ def _child(first: str, second: str, rng: random.Random, breeding: Breeding, rule
     else:
         molecule = mutated(mother, rng)
         again = rng.random() < breeding.again
-    while again and molecule is not None and sane(molecule, rules):
-        molecule = mutated(gene_of(molecule), rng)
+    while again and molecule is not None and sane(molecule, rules, aromatic=False):
+        molecule = mutated(Gene(molecule), rng)
         again = rng.random() < breeding.again
     return "" if molecule is None else made(molecule, rules)
 

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from iatros.molecules.optimisers.genes import sanitise
+
 _FORBIDDEN = {
-    "a chain of double bonds at carbon": "*=[#6]=*",
-    "a triple bond in a small ring": "[*;r3,r4,r5,r6,r7]#[*;r3,r4,r5,r6,r7]",
+    "a chain of double bonds at carbon": "[#6](=*)=*",
+    "a triple bond in a small ring": "[X2;r{3-7}]#[r{3-7}]",
     "a double bond in a ring of three": "[r3]=[r3]",
     "a double bond shared by small rings": "[*;R2;r3,r4]=[*;R2;r3,r4]",
     "peroxide": "[OX2]-[OX2]",
-    "halogen on nitrogen, oxygen or sulfur": "[#7,#8,#16]-[F,Cl,Br,I]",
-    "a double bond from carbon to sulfur or phosphorus of higher valence": "[#6]=[Sv4,Sv6,Pv5]",
+    "halogen on nitrogen, oxygen or sulfur": "[F,Cl,Br,I]-[#7,#8,#16]",
+    "a double bond from carbon to sulfur or phosphorus of higher valence": "[Sv4,Sv6,Pv5]=[#6]",
     "hydrogen on sulfur of higher valence": "[Sv4,Sv6;!H0]",
     "three nitrogens or oxygens in a row": "[NX3,OX2]-[NX3,OX2]-[NX3,OX2]",
 }
-"""What strain or reactivity forbids, in words and as SMARTS."""
+"""What strain or reactivity forbids, in words and as SMARTS, which begin at their rarest atom."""
 
 
 @dataclass(frozen=True)
@@ -33,24 +35,21 @@ def made(molecule: Any, rules: Rules) -> str:
     """SMILES of an edited molecule, as RDKit writes it, or "" where it breaks a rule."""
     from rdkit import Chem
 
-    if not sane(molecule, rules) or any(molecule.HasSubstructMatch(pattern) for pattern in _patterns()):
+    if not sane(molecule, rules, aromatic=True) or any(
+        molecule.HasSubstructMatch(one) for one in _patterns()
+    ):
         return ""
     smiles: str = Chem.MolToSmiles(molecule)
     return "" if "." in smiles else smiles
 
 
-def sane(molecule: Any, rules: Rules) -> bool:
-    """Whether an edited molecule, which is sanitised thereby, has allowed valences and sizes."""
-    from rdkit import Chem
-
-    if not rules.fewest_atoms <= molecule.GetNumAtoms() <= rules.most_atoms:
-        return False
-    try:
-        if Chem.SanitizeMol(molecule, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
-            return False
-    except (RuntimeError, ValueError):
-        return False
-    return all(len(ring) <= rules.largest_ring for ring in molecule.GetRingInfo().AtomRings())
+def sane(molecule: Any, rules: Rules, *, aromatic: bool) -> bool:
+    """Whether an edited molecule, which is sanitised thereby (see `sanitise`), has allowed valences and sizes."""
+    return (
+        rules.fewest_atoms <= molecule.GetNumAtoms() <= rules.most_atoms
+        and sanitise(molecule, aromatic=aromatic)
+        and not molecule.HasSubstructMatch(_in_ring_above(rules.largest_ring))
+    )
 
 
 def broken_rule(smiles: str) -> str:
@@ -62,6 +61,14 @@ def broken_rule(smiles: str) -> str:
         if molecule.HasSubstructMatch(pattern):
             return name
     return ""
+
+
+@lru_cache
+def _in_ring_above(members: int) -> Any:
+    """An atom in one of the smallest rings that has more `members`; their list would take longer than this."""
+    from rdkit import Chem
+
+    return Chem.MolFromSmarts(f"[k{{{members + 1}-}}]")
 
 
 @lru_cache(maxsize=1)
