@@ -110,7 +110,7 @@ def fit(
         "history": history,
         "n_weights": sum(value.size for value in generator.weights.values()),
         **coded.notes(),
-        "epochs": schedule.epochs,
+        "epochs": history[-1]["epoch"],
         "batch_size": schedule.batch_size,
         "device": device(),
         "params": params.model_dump(),

@@ -30,7 +30,7 @@ class RnnParams(LanguageParams):
     units: int = Field(default=512, ge=8, le=4096, description="gated units of each layer")
     layers: int = Field(default=1, ge=1, le=8, description="layers of gated units")
     embedding: int = Field(default=64, ge=4, le=1024, description="length of the vector of a token")
-    learning_rate: float = Field(default=4e-3, gt=0, le=1, description="largest step size of AdamW")
+    learning_rate: float = Field(default=3e-3, gt=0, le=1, description="largest step size of AdamW")
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ class Vae:
             "n_weights": sum(value.size for value in generator.space.weights.values()),
             **coded.notes(),
             **checked,
-            "epochs": schedule.epochs,
+            "epochs": history[-1]["epoch"],
             "device": device(),
             "params": params.model_dump(),
         }

@@ -36,8 +36,11 @@ _BETWEEN_CHECKPOINTS = 120.0
 """Seconds after which the state is kept again."""
 _SHOWN = 3_000_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 3, 60
-_LONGEST_STEP = 1.0
-"""Norm beyond which a gradient is shortened."""
+_LONGEST_STEP = 0.25
+"""Norm beyond which a gradient is shortened: that of most batches soon is smaller, and a few much larger ones can end
+learning for good."""
+_BETAS = (0.9, 0.99)
+"""Of AdamW: a shorter memory of squared gradients than usual lets it notice a steep place at once."""
 _BUCKETS = 64
 """Batches among whose compounds the lengths are sorted, so that little filling is computed."""
 
@@ -102,7 +105,7 @@ def learn(
     import torch
 
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+        network.parameters(), lr=schedule.learning_rate, betas=_BETAS, weight_decay=schedule.weight_decay
     )
     per_epoch = math.ceil(len(rows) / schedule.batch_size)
     total = per_epoch * schedule.epochs
