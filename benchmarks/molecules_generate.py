@@ -89,7 +89,7 @@ def generator(name: str, folder: Path) -> Part:
         "as_learned": drawn[1.0],
         "train_seconds": trained["seconds"],
         "training": trained["training"],
-        "sample": drawn[temperature]["sample"],
+        "sample": trained["sample"],
     }
     return lines, detail
 
@@ -110,13 +110,18 @@ def _trained(name: str, folder: Path) -> dict[str, Any]:
             "molecules", "train", _table(folder), "--model", name, "--seconds", f"{SECONDS:g}",
             "--out", f"{name}-bundle", "--overwrite", "--resume", folder=folder,
         )  # fmt: skip
-        told = {"seconds": ran.seconds, "command": ran.command, "training": ran.answer["training"]}
+        told = {
+            "seconds": ran.seconds,
+            "command": ran.command,
+            "training": ran.answer["training"],
+            "sample": ran.answer["metrics"]["sample"],
+        }
         kept.write_text(json.dumps(told))
     found: dict[str, Any] = json.loads(kept.read_text())
     return found
 
 
-def _judged(name: str, temperature: float, folder: Path) -> dict[str, Any]:
+def _judged(name: str, temperature: float, folder: Path) -> dict[str, dict[str, float]]:
     """The metrics by both test sets of what is written at a temperature, without any filter."""
     new, moses = f"{name}-{temperature:g}", SHARED / "moses"
     iatros(
@@ -128,10 +133,8 @@ def _judged(name: str, temperature: float, folder: Path) -> dict[str, Any]:
         str(moses / "test_scaffolds.csv.gz"), "--training", _table(folder), "--out",
         f"{new}-metrics", "--overwrite", folder=folder,
     ).answer["metrics"]  # fmt: skip
-    sides = ("reference", "scaffolds")
     return {
-        **{side: {key: one["value"] for key, one in found[side].items()} for side in sides},
-        "sample": found["sample"],
+        side: {key: one["value"] for key, one in found[side].items()} for side in ("reference", "scaffolds")
     }
 
 
