@@ -56,11 +56,9 @@ _COMMAND = "python -m benchmarks.run molecules-generate {}"
 
 def generator(name: str, folder: Path) -> Part:
     """One model: an hour of learning, 30,000 texts, the metrics beside published rows."""
-    trained = _trained(name, folder)
-    drawn = {
-        temperature: _judged(name, temperature, folder) for temperature in {1.0, TEMPERATURE.get(name, 1.0)}
-    }
     asked, temperature = ASKED[name], TEMPERATURE.get(name, 1.0)
+    trained = _trained(name, folder)
+    drawn = {each: _judged(name, each, folder) for each in {1.0, temperature}}
     test, other = drawn[temperature]["reference"], drawn[temperature]["scaffolds"]
     met = all(test[key] <= bound if key == "fcd" else test[key] >= bound for key, bound in asked.items())
     data = (

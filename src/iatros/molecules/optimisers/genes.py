@@ -70,7 +70,7 @@ class Gene:
     @cached_property
     def open_atoms(self) -> tuple[int, ...]:
         """Atoms that could form another bond."""
-        return tuple(at for (at,) in self.molecule.GetSubstructMatches(_pattern("[!H0]")))
+        return tuple(at for (at,) in self.molecule.GetSubstructMatches(pattern("[!H0]")))
 
     def hydrogens(self, at: int) -> int:
         """How many bonds the atom `at` could still form."""
@@ -137,7 +137,8 @@ def _steps() -> tuple[int, int]:
 
 
 @lru_cache
-def _pattern(smarts: str) -> Any:
+def pattern(smarts: str) -> Any:
+    """The SMARTS as RDKit's query."""
     from rdkit import Chem
 
     return Chem.MolFromSmarts(smarts)

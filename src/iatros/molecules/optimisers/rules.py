@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from iatros.molecules.optimisers.genes import sanitise
+from iatros.molecules.optimisers.genes import pattern, sanitise
 
 _FORBIDDEN = {
     "a chain of double bonds at carbon": "[#6](=*)=*",
@@ -45,10 +45,12 @@ def made(molecule: Any, rules: Rules) -> str:
 
 def sane(molecule: Any, rules: Rules, *, aromatic: bool) -> bool:
     """Whether an edited molecule, which is sanitised thereby (see `sanitise`), has allowed valences and sizes."""
+    # one query takes less time than the list of all rings
+    too_large = pattern(f"[k{{{rules.largest_ring + 1}-}}]")
     return (
         rules.fewest_atoms <= molecule.GetNumAtoms() <= rules.most_atoms
         and sanitise(molecule, aromatic=aromatic)
-        and not molecule.HasSubstructMatch(_in_ring_above(rules.largest_ring))
+        and not molecule.HasSubstructMatch(too_large)
     )
 
 
@@ -57,22 +59,12 @@ def broken_rule(smiles: str) -> str:
     from rdkit import Chem
 
     molecule = Chem.MolFromSmiles(smiles)
-    for name, pattern in zip(_FORBIDDEN, _patterns(), strict=True):
-        if molecule.HasSubstructMatch(pattern):
+    for name, query in zip(_FORBIDDEN, _patterns(), strict=True):
+        if molecule.HasSubstructMatch(query):
             return name
     return ""
 
 
-@lru_cache
-def _in_ring_above(members: int) -> Any:
-    """An atom in one of the smallest rings that has more `members`; their list would take longer than this."""
-    from rdkit import Chem
-
-    return Chem.MolFromSmarts(f"[k{{{members + 1}-}}]")
-
-
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[Any, ...]:
-    from rdkit import Chem
-
-    return tuple(Chem.MolFromSmarts(smarts) for smarts in _FORBIDDEN.values())
+    return tuple(pattern(smarts) for smarts in _FORBIDDEN.values())
