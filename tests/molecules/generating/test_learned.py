@@ -90,6 +90,28 @@ def test_the_same_seed_gives_the_same_bytes(produced: Produced, smiles: list[str
     assert again.bundle.files == produced.bundle.files
 
 
+@pytest.mark.parametrize(
+    ("seconds", "device", "said"),
+    [
+        (None, "cpu", "gives the same model, byte for byte"),
+        (600.0, "cpu", "Time ended the training"),
+        (None, "cuda", "Trained on a GPU"),
+    ],
+)
+def test_the_report_promises_no_more_than_another_run_gives(
+    produced: Produced, seconds: float | None, device: str, said: str
+) -> None:
+    result = produced.result
+    told = {
+        **result,
+        "request": {**result["request"], "seconds": seconds},
+        "training": {**result["training"], "device": device},
+    }
+    page = report(told)
+    assert said in page
+    assert ("byte for byte" in page) == (seconds is None and device == "cpu")
+
+
 def test_learning_goes_on_and_names_its_parent(bundle: Path, smiles: list[str]) -> None:
     result = trained(smiles, start=bundle, param=("rnn.epochs=1",)).result
     assert result["parent"] == open_bundle(bundle).parent_reference

@@ -74,7 +74,7 @@ def build(result: Mapping[str, Any]) -> Document:
             *_actives(result),
             Section("What it writes", _writes(result), "sample"),
             Section("Limits", tuple(Paragraph(said) for said in _LIMITS), "limits"),
-            reproducibility_section(Result(result)),
+            reproducibility_section(Result(result), promise=_promise(result)),
         ),
         closing="Written by iatros. Research software, not a medical device.",
     )
@@ -104,6 +104,21 @@ def model_card(result: Mapping[str, Any]) -> str:
         "## Limits\n\n" + "\n".join(f"- {said}" for said in _LIMITS),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _promise(result: Mapping[str, Any]) -> str:
+    """What another run of the same request gives."""
+    if result["request"].get("seconds") is not None:
+        return (
+            "Time ended the training: the same request makes as many steps as the machine manages by then, so another "
+            "run gives another model. Once trained, the same seed writes the same compounds."
+        )
+    if result["training"].get("device") == "cuda":
+        return (
+            "Trained on a GPU, which adds numbers in no fixed order: another run gives almost the same model. Once "
+            "trained, the same seed writes the same compounds."
+        )
+    return "The same request on the same data with the same versions gives the same model, byte for byte."
 
 
 def _estimate(metric: Mapping[str, Any]) -> Estimate:
