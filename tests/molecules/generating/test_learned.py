@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,17 @@ def test_the_report_promises_no_more_than_another_run_gives(
     page = report(told)
     assert said in page
     assert ("byte for byte" in page) == (seconds is None and device == "cpu")
+
+
+def test_the_report_tells_whole_epochs_as_such_and_parts_where_time_ended_them(produced: Produced) -> None:
+    def epochs(made: float) -> str:
+        told = {**produced.result, "training": {**produced.result["training"], "epochs": made}}
+        found = re.search(r"<dt>Epochs</dt>\s*<dd>([^<]*)</dd>", report(told))
+        assert found is not None
+        return found.group(1)
+
+    assert epochs(3.0) == "3"
+    assert epochs(3.27) == "3.270"
 
 
 def test_learning_goes_on_and_names_its_parent(bundle: Path, smiles: list[str]) -> None:

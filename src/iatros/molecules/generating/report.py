@@ -203,7 +203,7 @@ def _learning(training: Mapping[str, Any]) -> tuple[Block, ...]:
             LineChart(title, f"{title}, by epoch.", Axis("epoch", whole=True), Axis("value"), series)
         )
     facts = tuple(
-        (from_key(name.removeprefix("n_")), number(value) if isinstance(value, float) else count(value))
+        (from_key(name.removeprefix("n_")), count(value) if float(value).is_integer() else number(value))
         for name, value in training.items()
         if is_number(value)
     )
