@@ -98,7 +98,8 @@ def _mean_with_interval(
     summed = np.stack([np.bincount(codes, weights=row, minlength=n_groups) for row in changes])
     sizes = np.bincount(codes, minlength=n_groups).astype(np.float64)
     blocks = [
-        (weights @ summed.T) / (weights @ sizes)[:, None]
+        # Row by row: a product of matrices rounds differently with the number of its columns.
+        np.stack([weights @ row for row in summed], axis=1) / (weights @ sizes)[:, None]
         for weights in group_weights(None, n_bootstrap, seed, n=n_groups)
     ]
     replicates = np.concatenate(blocks)
