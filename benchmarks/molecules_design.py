@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ def egfr_design(folder: Path, *, prior: Path | None = None, calls: int = 10_000,
     (folder / "plain.yaml").write_text(OBJECTIVE)
     ran = iatros(
         "molecules", "optimise", "objective.yaml", "--start", "first.csv", "--smiles", "smiles", "--calls", str(calls),
-        "--seed", str(seed), *(() if prior is None else ("--prior", str(prior.resolve()))), "--out", "designed",
-        "--overwrite", folder=folder,
+        "--seed", str(seed), *(() if prior is None else ("--prior", os.path.relpath(prior, folder))), "--out",
+        "designed", "--overwrite", folder=folder,
     )  # fmt: skip
     judged = _judged(folder, known)
     n = judged["n_scaffolds_confirmed"]
