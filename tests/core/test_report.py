@@ -292,6 +292,14 @@ def test_a_line_goes_through_its_points() -> None:
     assert y1 < y0 == y2, "up the page is less in SVG"
 
 
+def test_the_last_label_of_an_axis_lies_inside_the_drawing() -> None:
+    chart = LineChart("t", "d", Axis("calls"), Axis("y"), (Series("", [0, 10_000], [0, 1]),), width=380)
+    root = ET.fromstring(draw(chart, "c"))
+    label = next(e for e in root.iter("{http://www.w3.org/2000/svg}text") if e.text == "10,000")
+    assert label.attrib["text-anchor"] == "middle"
+    assert float(label.attrib["x"]) + text_width("10,000") / 2 <= chart.width
+
+
 def test_a_gap_in_the_numbers_is_a_gap_in_the_line() -> None:
     chart = LineChart("t", "d", Axis("x"), Axis("y"), (Series("", range(6), [1, 2, None, 3, NAN, 4]),))
     paths = [e for e in ET.fromstring(draw(chart, "c")).iter("{http://www.w3.org/2000/svg}path")]

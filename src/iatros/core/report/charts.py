@@ -125,7 +125,8 @@ def _axes(frame: _Frame, x: Axis, y: Axis, strip: float) -> Markup:
     for value, label in zip(x_ticks, tick_labels(x_ticks, percent=x.percent), strict=True):
         at = frame.x(value)
         parts.append(element("line", x1=at, x2=at, y1=floor, y2=floor + 4, stroke=MUTED))
-        parts.append(_text(label, at, floor + 16, anchor="middle", size=11.5))
+        inside = right + _RIGHT - text_width(label) / 2  # the last label may be wide
+        parts.append(_text(label, min(at, inside), floor + 16, anchor="middle", size=11.5))
     parts += [_rule(left, right, height, MUTED) for height in sorted({frame.bottom, floor})]
     parts.append(_text(x.label, (left + right) / 2, floor + 35, anchor="middle", fill=INK))
     middle = (frame.top + frame.bottom) / 2
