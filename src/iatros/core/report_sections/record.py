@@ -9,7 +9,7 @@ from typing import Any
 from iatros.core.report import Block, Code, Facts, Heading, Paragraph, Row, Section, Table
 from iatros.core.report_sections.reading import Result, blocks
 
-_PROMISE = "The same request on the same data with the same versions gives the same model, byte for byte."
+PROMISE = "The same request on the same data with the same versions gives the same model, byte for byte."
 
 
 def closing(version: object) -> str:
@@ -21,7 +21,7 @@ def closing(version: object) -> str:
     )
 
 
-def reproducibility_section(result: Result, *, promise: str = _PROMISE) -> Section:
+def reproducibility_section(result: Result, *, promise: str = PROMISE) -> Section:
     """Section: request, versions, seed, fingerprint; `promise` is what they are good for."""
     created = result.mapping("created")
     run = result.part("run_id") or created.get("run_id")

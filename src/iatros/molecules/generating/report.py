@@ -32,7 +32,7 @@ from iatros.core.report import (
 from iatros.core.report.document import Estimate
 from iatros.core.report.numbers import count, is_number, number, percent
 from iatros.core.report_sections.reading import Result, from_key
-from iatros.core.report_sections.record import reproducibility_section
+from iatros.core.report_sections.record import PROMISE, reproducibility_section
 from iatros.molecules.depicting import draw_structure
 from iatros.molecules.generating.adversaries import adversarial_sections
 
@@ -118,7 +118,7 @@ def _promise(result: Mapping[str, Any]) -> str:
             "Trained on a GPU, which adds numbers in no fixed order: another run gives almost the same model. Once "
             "trained, the same seed writes the same compounds."
         )
-    return "The same request on the same data with the same versions gives the same model, byte for byte."
+    return PROMISE
 
 
 def _estimate(metric: Mapping[str, Any]) -> Estimate:

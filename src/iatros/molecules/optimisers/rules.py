@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from iatros.molecules.optimisers.genes import pattern, sanitise
@@ -36,7 +35,7 @@ def made(molecule: Any, rules: Rules) -> str:
     from rdkit import Chem
 
     if not sane(molecule, rules, aromatic=True) or any(
-        molecule.HasSubstructMatch(one) for one in _patterns()
+        molecule.HasSubstructMatch(pattern(smarts)) for smarts in _FORBIDDEN.values()
     ):
         return ""
     smiles: str = Chem.MolToSmiles(molecule)
@@ -59,12 +58,7 @@ def broken_rule(smiles: str) -> str:
     from rdkit import Chem
 
     molecule = Chem.MolFromSmiles(smiles)
-    for name, query in zip(_FORBIDDEN, _patterns(), strict=True):
-        if molecule.HasSubstructMatch(query):
+    for name, smarts in _FORBIDDEN.items():
+        if molecule.HasSubstructMatch(pattern(smarts)):
             return name
     return ""
-
-
-@lru_cache(maxsize=1)
-def _patterns() -> tuple[Any, ...]:
-    return tuple(pattern(smarts) for smarts in _FORBIDDEN.values())
