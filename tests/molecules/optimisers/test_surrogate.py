@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pytest
 
+from iatros.molecules.optimisers.diversity import scaffold
 from iatros.molecules.optimisers.guide import Guide
 from iatros.molecules.optimisers.surrogate import Describer, Surrogate, kernel
+from iatros.molecules.optimisers.teaching import rewritten
 
 ALCOHOLS = [f"{'C' * n}O" for n in range(2, 12)]
 ARENES = [f"{'C' * n}c1ccccc1" for n in range(1, 11)]
@@ -58,3 +61,14 @@ def test_a_guide_that_knows_too_little_draws_at_random() -> None:
     chosen = Guide().choose(ARENES, 3, ALCOHOLS, [1.0] * 10, random.Random(0))
     assert len(set(chosen)) == 3
     assert Guide().choose(ARENES, 99, ALCOHOLS, [1.0] * 10, random.Random(0)) == ARENES
+
+
+def test_what_cannot_be_read_again_is_like_nothing_and_written_nowhere(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    unreadable = "c1cccc1"  # as RDKit says of its own SMILES of a few edited molecules
+    bits = Describer()([unreadable, "c1ccccc1"])
+    assert kernel(bits, bits)[0, 1] == 0.0
+    assert rewritten(unreadable, random.Random(0)) == unreadable
+    assert scaffold(unreadable) == ""
+    assert capfd.readouterr() == ("", "")

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from iatros.molecules.generators.texts.reading import parsed
+
 
 @dataclass
 class ScaffoldFilter:
@@ -42,7 +44,7 @@ def scaffold(smiles: str) -> str:
     from rdkit import Chem
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
-    molecule = Chem.MolFromSmiles(smiles)
+    molecule = parsed(smiles)
     return "" if molecule is None else str(Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(molecule)))
 
 

@@ -34,9 +34,7 @@ def made(molecule: Any, rules: Rules) -> str:
     """SMILES of an edited molecule, as RDKit writes it, or "" where it breaks a rule."""
     from rdkit import Chem
 
-    if not sane(molecule, rules, aromatic=True) or any(
-        molecule.HasSubstructMatch(pattern(smarts)) for smarts in _FORBIDDEN.values()
-    ):
+    if not sane(molecule, rules, aromatic=True) or forbidden(molecule):
         return ""
     smiles: str = Chem.MolToSmiles(molecule)
     return "" if "." in smiles else smiles
@@ -53,11 +51,8 @@ def sane(molecule: Any, rules: Rules, *, aromatic: bool) -> bool:
     )
 
 
-def broken_rule(smiles: str) -> str:
-    """Which rule about substructures a compound breaks, in words; "" where none."""
-    from rdkit import Chem
-
-    molecule = Chem.MolFromSmiles(smiles)
+def forbidden(molecule: Any) -> str:
+    """What strain or reactivity forbids about a molecule, in words; "" where nothing does."""
     for name, smarts in _FORBIDDEN.items():
         if molecule.HasSubstructMatch(pattern(smarts)):
             return name

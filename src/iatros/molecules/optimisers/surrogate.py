@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from iatros.molecules.generators.texts.reading import parsed
+
 _BITS = 2048
 
 
@@ -79,10 +81,10 @@ class Describer:
 
 
 def _words(smiles: str) -> np.ndarray:
-    from rdkit import Chem, DataStructs
+    from rdkit import DataStructs
 
-    molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None:  # the SMILES of a few edited molecules cannot be read again: like nothing else
+    molecule = parsed(smiles)
+    if molecule is None:  # like nothing else
         return np.zeros((2, _BITS // 64), dtype=np.uint64)
     lines = [DataStructs.BitVectToBinaryText(one.GetFingerprint(molecule)) for one in _generators()]
     return np.frombuffer(b"".join(lines), dtype="<u8").astype(np.uint64).reshape(2, -1)

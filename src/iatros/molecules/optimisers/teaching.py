@@ -19,6 +19,7 @@ from pydantic import Field
 from iatros.core.errors import InputError, OutcomeError
 from iatros.learners.compounds.tokens import to_selfies
 from iatros.molecules.generators.generator import Draw, Generator, Training
+from iatros.molecules.generators.texts.reading import parsed
 from iatros.molecules.optimisers.optimiser import Means, OptimiserParams
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def rewritten(smiles: str, rng: random.Random) -> str:
     """The same compound as a SMILES that begins and branches at random; what cannot be read stays as it is."""
     from rdkit import Chem
 
-    molecule = Chem.MolFromSmiles(smiles)
+    molecule = parsed(smiles)
     if molecule is None:
         return smiles
     order = list(range(molecule.GetNumAtoms()))

@@ -1,8 +1,20 @@
-"""Reading what was written: canonical SMILES of texts that need not be molecules."""
+"""Reading what was written: texts that need not be molecules, and of which RDKit says nothing on stderr."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+
+def parsed(text: str) -> Any:
+    """RDKit's molecule of one text, or None.
+
+    The canonical SMILES of a few edited molecules cannot be read again, so this may be None for those too.
+    """
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        return Chem.MolFromSmiles(text)
 
 
 def canonical(text: str) -> str:
@@ -11,10 +23,9 @@ def canonical(text: str) -> str:
     >>> canonical("OCC"), canonical("C1CC"), canonical("")
     ('CCO', '', '')
     """
-    from rdkit import Chem, rdBase
+    from rdkit import Chem
 
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(text)
+    molecule = parsed(text)
     return Chem.MolToSmiles(molecule) if molecule is not None and molecule.GetNumAtoms() else ""
 
 
