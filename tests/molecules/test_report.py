@@ -115,6 +115,16 @@ def test_findings_weigh_what_the_numbers_say(results):
 
     scrambled = {**base["y_scrambling"], "p_value": 0.5, "n": 20}
     assert any(one.startswith("Doubt: y-scrambling") for one in words_of(y_scrambling=scrambled))
+    assert not any("As the file draws them" in one for one in words_of())
+    apart = {"endpoint": "y", "change": "neutralised", "p_value": 1e-9}
+    apart |= {"low": {"label": "0", "n": 90, "share": 0.4}, "high": {"label": "1", "n": 9, "share": 0.0}}
+    assert any(
+        one.startswith(
+            "Watch: As the file draws them, 40.0% of the compounds whose y is 0, and 0.0% of those"
+        )
+        and "1 more such difference" in one
+        for one in words_of(drawn_apart=[apart, apart])
+    )
     near = {**base["near_duplicates"], "n_near": base["near_duplicates"]["n_test"]}
     assert any(
         one.startswith("Watch: ") and "too good for new series" in one

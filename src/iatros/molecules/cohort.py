@@ -21,6 +21,7 @@ from iatros.core.task import Target
 from iatros.learners.compounds.compounds import Compounds
 from iatros.learners.compounds.store import FeatureStore
 from iatros.molecules.assay import Assay
+from iatros.molecules.curation.accounting import change_kind
 from iatros.molecules.curation.batching import in_batches
 from iatros.molecules.curation.endpoints import Asked, Endpoint, endpoint_of, trained_endpoint
 from iatros.molecules.curation.gathering import Gathered, Refusals, gather
@@ -84,6 +85,8 @@ class Cohort:
     endpoints: tuple[Target, ...]
     times: np.ndarray | None = None
     split: np.ndarray | None = None
+    changes: tuple[frozenset[str], ...] = ()
+    """What standardising did to the first line of each compound, as kinds of change."""
     refused: tuple[dict[str, Any], ...] = ()
     """The first refusals, each `name` (line 5; where one cell is lost, line 5, IC50), `line` and `reason`; in order."""
     counts: dict[str, Any] = field(default_factory=dict)
@@ -123,6 +126,7 @@ class Cohort:
             spread=self.spread[rows],
             times=None if self.times is None else self.times[rows],
             split=None if self.split is None else self.split[rows],
+            changes=tuple(self.changes[row] for row in rows) if self.changes else (),
         )
 
 
@@ -310,8 +314,9 @@ def _cohort(
         targets,
         found.times,
         found.split,
+        _changes(found.lines, lines),
         tuple(sorted(lines.refusals.first, key=itemgetter("line"))),
-        {"n_lines": lines.n_lines, **found.counts, **lines.refusals.document(), **_changes(lines.identified)},
+        {"n_lines": lines.n_lines, **found.counts, **lines.refusals.document(), **_counted(lines.identified)},
         (
             {"step": "lines read", "n_rows": lines.n_lines},
             {"step": "lines that can be used", "n_rows": n_used, "less": "refused"},
@@ -327,7 +332,12 @@ def _cohort(
     )
 
 
-def _changes(identified: Sequence[Identified]) -> dict[str, Any]:
+def _changes(first: np.ndarray, lines: _Lines) -> tuple[frozenset[str], ...]:
+    by_line = {e.line: one.changes for e, one in zip(lines.entries, lines.identified, strict=True)}
+    return tuple(frozenset(map(change_kind, by_line[line])) for line in first.tolist())
+
+
+def _counted(identified: Sequence[Identified]) -> dict[str, Any]:
     flags = Counter(flag for one in identified for flag in one.flags)
     return {"n_changed": sum(bool(one.changes) for one in identified), "flags": dict(sorted(flags.items()))}
 

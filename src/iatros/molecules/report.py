@@ -11,8 +11,8 @@ Keys of a result. A metric document is `core.intervals.Metric.document()`; a par
 * `by_endpoint`: `evidence.by_endpoint` (`curves`, `calibration`, `conformal`, `thresholds`).
 * `calibrators`: the calibrator's document by endpoint.
 * `domain_of_applicability`: `Domain.document()` with `inside` and `outside` (`n`, `metrics`).
-* `near_duplicates` (`duplicates.near_duplicates`), `cliffs` (a list, one for each endpoint), `y_scrambling`
-  (`chance.y_scrambling`).
+* `drawn_apart` (`drawing.drawn_apart`), `near_duplicates` (`duplicates.near_duplicates`), `cliffs` (a list, one for
+  each endpoint), `y_scrambling` (`chance.y_scrambling`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _REASONS = {
     "conformal": "no endpoint could be judged",
     "near_duplicates": "the run compared no sides",
 }
-_OF_TRAINING = frozenset({"near_duplicates", "cliffs", "y_scrambling"})
+_OF_TRAINING = frozenset({"drawn_apart", "near_duplicates", "cliffs", "y_scrambling"})
 _BANNER = (
     "Research software, not a medical device. Predicted activities are for choosing what to measure next; none has "
     "been approved for any other use."

@@ -23,6 +23,7 @@ from iatros.molecules.chance import y_scrambling
 from iatros.molecules.cohort import Cohort, Reading, open_cohort
 from iatros.molecules.comparison import beside_each_other
 from iatros.molecules.curation.standardising import Rules
+from iatros.molecules.drawing import drawn_apart
 from iatros.molecules.duplicates import FIRST, near_duplicates
 from iatros.molecules.evaluation import Evaluator, documents
 from iatros.molecules.generating.asked import is_generator
@@ -187,6 +188,7 @@ def _result(
         },
         "domain_of_applicability": domain,
         "cliffs": cliffs,
+        "drawn_apart": drawn_apart(cohort),
         "near_duplicates": near,
         "y_scrambling": scrambled,
         "data": evidence.data_of(cohort),

@@ -56,7 +56,7 @@ class Tally:
         if one.refusal:
             return self._refused(one)
         assert one.structure is not None
-        self.changes.update(map(_kind, one.structure.changes))
+        self.changes.update(map(change_kind, one.structure.changes))
         if one.remark:
             self.remarks[one.remark] += 1
         return READ
@@ -132,8 +132,12 @@ class Tally:
         }
 
 
-def _kind(change: str) -> str:
-    """A change without what it was in this molecule."""
+def change_kind(change: str) -> str:
+    """A change of standardising without what it was in this molecule.
+
+    >>> change_kind("removed [Na+]")
+    'fragments removed'
+    """
     if change.startswith("removed "):
         return "fragments removed"
     return "copies removed" if change.endswith("copies kept") else change

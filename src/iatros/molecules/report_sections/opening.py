@@ -69,6 +69,7 @@ def findings(result: Result) -> tuple[Finding, ...]:
         _chance,
         _scrambled,
         _baseline,
+        _drawn_apart,
         _near,
         _calibration,
         _coverage,
@@ -169,6 +170,27 @@ def _baseline(result: Result) -> Finding | None:
     if (span[1] < 0) == (metric in LOWER_IS_BETTER):
         return Finding("Good", "good", f"{said}.")
     return Finding("Watch", "watch", f"{said}; it does worse.")
+
+
+def _drawn_apart(result: Result) -> Finding | None:
+    """Whether how a compound was drawn tells what was measured of it."""
+    found = [one for one in result.items("drawn_apart") if isinstance(one, Mapping)]
+    if not found:
+        return None
+    first = found[0]
+    low, high = first["low"], first["high"]
+    said = (
+        f"As the file draws them, {percent(low['share'])} of the compounds whose {first['endpoint']} is {low['label']}"
+        f", and {percent(high['share'])} of those where it is {high['label']}, had to be changed ({first['change']})"
+    )
+    if more := len(found) - 1:
+        said += f", and {more} more such difference{'s' if more > 1 else ''}"
+    return Finding(
+        "Watch",
+        "watch",
+        f"{said}: they may come from different sources. All are read in one form here; a model that reads structures "
+        "as drawn could tell them by the drawing.",
+    )
 
 
 def _near(result: Result) -> Finding | None:
