@@ -15,7 +15,7 @@ import numpy as np
 from search_space import tuned_ranges
 
 from iatros.app.domains import domains
-from iatros.app.models import show_model
+from iatros.app.models import parameters_of, show_model
 from iatros.core import errors
 from iatros.core.domain import Action, Domain
 from iatros.core.domain import load as load_target
@@ -142,20 +142,33 @@ def _model(domain: Domain, name: str, summary: str) -> list[str]:
     model, loaded = show_model(name, domain.name), domain.models.load(name)
     searched = hasattr(loaded, "search_space")
     tuned = tuned_ranges(loaded) if searched else {}
-    header = ("parameter", "type", "default", "bounds", *(("tuned over",) if searched else ()), "meaning")
+    said = f"*{domain.name.capitalize()}.* {_sentence(summary)} {model['description']}"
+    described = _parameters(model["parameters"], tuned if searched else None)
+    return [f"## {name}", said, *([_optimism(loaded)] if searched else ()), described]
+
+
+def _parameters(parameters: list[dict[str, Any]], tuned: dict[str, str] | None = None) -> str:
+    """The table of a model's parameters, with what tuning searches where it does."""
+    header = (
+        "parameter",
+        "type",
+        "default",
+        "bounds",
+        *(("tuned over",) if tuned is not None else ()),
+        "meaning",
+    )
     rows = [
         (
             f"`{one['name']}`",
             TYPES.get(one["type"].removesuffix(" | None"), "names"),
             _code(one["default"]),
             _limits(one["bounds"]),
-            *((tuned.get(one["name"], ""),) if searched else ()),
+            *((tuned.get(one["name"], ""),) if tuned is not None else ()),
             one["description"],
         )
-        for one in model["parameters"]
+        for one in parameters
     ]
-    said = f"*{domain.name.capitalize()}.* {_sentence(summary)} {model['description']}"
-    return [f"## {name}", said, *([_optimism(loaded)] if searched else ()), table(header, rows)]
+    return table(header, rows)
 
 
 def _optimism(loaded: Any) -> str:
@@ -356,6 +369,20 @@ def objectives() -> str:
     )
 
 
+def searches() -> str:
+    """Every search for compounds that an objective scores high, with its parameters."""
+    from iatros.molecules.optimisers import OPTIMISERS
+
+    parts = [
+        "What `iatros molecules optimise` searches with: name one with `--model`, and set a parameter with "
+        "`--param MODEL.NAME=VALUE`, such as `--param hybrid.attempts=4`."
+    ]
+    for entry in OPTIMISERS:
+        described = _parameters(parameters_of(OPTIMISERS.load(entry.name).Params))
+        parts += [f"## {entry.name}", _sentence(entry.summary), described]
+    return "\n\n".join(parts)
+
+
 def _body(module: Any) -> str:
     """The docstring of a module but for its first sentence."""
     return "\n\n".join((module.__doc__ or "").strip().split("\n\n")[1:])
@@ -367,6 +394,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "requests.md": ("Requests", requests),
     "models.md": ("Models", models),
     "objectives.md": ("Objectives", objectives),
+    "searches.md": ("Searches", searches),
     "metrics.md": ("Metrics", metrics),
     "errors.md": ("Errors and exit codes", error_tree),
     "http.md": ("The HTTP server", http),

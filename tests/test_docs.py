@@ -16,9 +16,10 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from iatros.app.domains import domains
-from iatros.app.models import list_models, show_model
+from iatros.app.models import list_models, parameters_of, show_model
 from iatros.core.domain import load as load_target
 from iatros.learners.tabular.dictionary import DictionaryColumn
+from iatros.molecules.optimisers import OPTIMISERS
 from iatros.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -181,6 +182,14 @@ def test_every_model_and_parameter_is_in_the_reference() -> None:
             assert f"| `{parameter['name']}` |" in section
             assert parameter["description"], f"{model['name']}.{parameter['name']} has no description"
             assert parameter["default"] is not PydanticUndefined
+
+
+def test_every_search_and_parameter_is_in_the_reference() -> None:
+    for name in OPTIMISERS.names():
+        section = _section("searches.md", name)
+        for parameter in parameters_of(OPTIMISERS.load(name).Params):
+            assert f"| `{parameter['name']}` |" in section
+            assert parameter["description"], f"{name}.{parameter['name']} has no description"
 
 
 def test_every_error_is_in_the_reference_and_in_the_tree() -> None:

@@ -35,7 +35,7 @@ def show_model(name: str, domain: str | None = None) -> dict[str, Any]:
         "summary": entry.summary,
         "extra": entry.extra,
         "description": _first_paragraph(loaded),
-        "parameters": _parameters(params) if params is not None else [],
+        "parameters": parameters_of(params) if params is not None else [],
     }
 
 
@@ -96,7 +96,8 @@ def _domain_of(name: str, domain: str | None) -> Domain:
     return holders[0]
 
 
-def _parameters(params: Any) -> list[dict[str, Any]]:
+def parameters_of(params: Any) -> list[dict[str, Any]]:
+    """Name, type, default, bounds and description of each field of a pydantic model."""
     properties = params.model_json_schema().get("properties", {})
     described = []
     for name, field in params.model_fields.items():

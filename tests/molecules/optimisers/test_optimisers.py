@@ -13,7 +13,7 @@ from iatros.molecules.generators.generator import Generator, Training
 from iatros.molecules.generators.library import Library
 from iatros.molecules.objectives.reading import load_objective
 from iatros.molecules.optimisers import OPTIMISERS
-from iatros.molecules.optimisers.ledger import Budget, Ledger
+from iatros.molecules.optimisers.ledger import Answers, Budget, Ledger
 from iatros.molecules.optimisers.optimiser import Means
 from iatros.molecules.optimisers.population import Population
 from iatros.molecules.optimisers.starting import begin, without_neighbours
@@ -75,6 +75,46 @@ def test_what_is_found_is_better_than_the_start(name: str, start: list[str], pri
     assert ledger.counts.calls == 150
     assert ledger.best(1)[0].score > begun + 0.02
     assert {row.origin for row in ledger.rows.values()} == {"start", name}
+
+
+@pytest.mark.parametrize("name", ["graph-ga", "hybrid"])
+def test_attempts_begin_anew_and_are_united_in_the_end(
+    name: str, start: list[str], prior: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[int, int]] = []
+    take = Population.take
+
+    def noted(self: Population, answers: Answers) -> int:
+        if not len(self):
+            begun.append((ledger.counts.calls, len(answers.smiles)))
+        return take(self, answers)
+
+    monkeypatch.setattr(Population, "take", noted)
+    ledger = Ledger(NEAR, Budget(160))
+    optimiser = OPTIMISERS.load(name)
+    optimiser(optimiser.Params(**{**SMALL[name], "start_size": 4, "attempts": 3})).run(
+        ledger, start, Means(0, prior)
+    )
+    assert ledger.counts.calls == 160
+    assert [size for _, size in begun] == [4, 4, 4]
+    assert begun[0][0] == 4
+    assert all(40 * number <= calls < 40 * number + 20 for number, (calls, _) in enumerate(begun))
+
+
+def test_united_populations_hold_the_best_of_all_and_know_every_compound() -> None:
+    first, second = Population(2), Population(2)
+    for population, smiles, rewards in (
+        (first, ["C", "CC", "CCC"], [0.1, 0.5, 0.3]),
+        (second, ["C", "CO"], [0.1, 0.4]),
+    ):
+        population.take(
+            Answers(smiles, np.array(rewards), np.array(rewards), np.ones(len(smiles), dtype=bool), 0)
+        )
+    whole = Population.united([first, second], 3)
+    assert whole.ranked == ["CC", "CO", "CCC"]
+    assert whole.rewards == [0.5, 0.4, 0.3]
+    again = Answers(["C", "CC", "CN"], np.ones(3), np.ones(3), np.ones(3, dtype=bool), 0)
+    assert whole.take(again) == 1
 
 
 def test_the_baseline_asks_for_the_whole_library_once(start: list[str], prior: Generator) -> None:

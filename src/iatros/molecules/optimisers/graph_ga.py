@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
+from iatros.molecules.optimisers.attempts import Attempt, attempts
 from iatros.molecules.optimisers.ledger import Ledger
 from iatros.molecules.optimisers.optimiser import Means, OptimiserParams
-from iatros.molecules.optimisers.population import Breeding, Population, offspring
+from iatros.molecules.optimisers.population import Breeding, offspring
 from iatros.molecules.optimisers.rules import Rules
-from iatros.molecules.optimisers.starting import begin
 
 _IDLE = 50
 """Rounds without anything new after which a search ends: the operators find no further compounds."""
@@ -30,6 +30,13 @@ class GraphGaParams(OptimiserParams):
         le=10_000_000,
         description="start compounds that are scored beforehand, the best of which are the first population",
     )
+    attempts: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="searches from different start compounds, among which the calls are dealt out; several are united "
+        "in the end",
+    )
     population: int = Field(default=2000, ge=2, le=1_000_000, description="compounds that parents come from")
     offspring: int = Field(default=50, ge=1, le=100_000, description="children that are asked at once")
     crossover: float = Field(default=0.5, ge=0, le=1, description="share of the children with two parents")
@@ -45,6 +52,18 @@ class GraphGaParams(OptimiserParams):
     )
     most_atoms: int = Field(default=60, ge=5, le=200, description="heavy atoms of the largest compound")
     largest_ring: int = Field(default=8, ge=3, le=50, description="members of the largest ring")
+
+    def begun(self, ledger: Ledger, start: Sequence[str], rng: random.Random) -> Iterator[Attempt]:
+        """What is searched from, one after the other."""
+        return attempts(
+            ledger,
+            start,
+            rng,
+            n=self.attempts,
+            population=self.population,
+            start_size=self.start_size,
+            prescreen=self.prescreen,
+        )
 
     def breeding(self) -> Breeding:
         """How offspring comes about."""
@@ -66,11 +85,13 @@ class GraphGa:
 
     def run(self, ledger: Ledger, start: Sequence[str], means: Means) -> None:
         """See `Optimiser`."""
-        params, rng = self.params, random.Random(means.seed)
-        population = Population(params.population)
-        begin(ledger, population, start, rng, size=params.start_size, prescreen=params.prescreen)
-        idle = 0
-        while not ledger.over and idle < _IDLE:
+        rng = random.Random(means.seed)
+        for attempt in self.params.begun(ledger, start, rng):
+            self._search(attempt, ledger, rng)
+
+    def _search(self, attempt: Attempt, ledger: Ledger, rng: random.Random) -> None:
+        params, population, idle = self.params, attempt.population, 0
+        while not attempt.is_over(ledger) and idle < _IDLE:
             children = offspring(
                 population.ranked,
                 params.offspring,

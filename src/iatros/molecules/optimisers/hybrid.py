@@ -13,12 +13,12 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from iatros.molecules.optimisers.attempts import Attempt
 from iatros.molecules.optimisers.graph_ga import GraphGaParams
 from iatros.molecules.optimisers.guide import Guide
 from iatros.molecules.optimisers.ledger import Ledger
 from iatros.molecules.optimisers.optimiser import Means
 from iatros.molecules.optimisers.population import Population, offspring
-from iatros.molecules.optimisers.starting import begin
 from iatros.molecules.optimisers.teaching import LanguageParams, Pupil, prior_of
 
 _IDLE = 50
@@ -49,11 +49,21 @@ class Hybrid:
         """See `Optimiser`."""
         params = self.params
         rng, drawing = random.Random(means.seed), np.random.default_rng(means.seed)
-        pupil = Pupil(prior_of(means, start, params), params) if params.samples else None
-        population, guide = Population(params.population), Guide()
-        begin(ledger, population, start, rng, size=params.start_size, prescreen=params.prescreen)
-        idle = 0
-        while not ledger.over and idle < _IDLE:
+        prior = prior_of(means, start, params) if params.samples else None
+        for attempt in params.begun(ledger, start, rng):
+            pupil = Pupil(prior, params) if prior is not None else None
+            self._search(attempt, ledger, pupil, rng, drawing)
+
+    def _search(
+        self,
+        attempt: Attempt,
+        ledger: Ledger,
+        pupil: Pupil | None,
+        rng: random.Random,
+        drawing: np.random.Generator,
+    ) -> None:
+        params, population, guide, idle = self.params, attempt.population, Guide(), 0
+        while not attempt.is_over(ledger) and idle < _IDLE:
             candidates = self._candidates(population, ledger, pupil, rng, drawing)
             n_unsorted = round(params.unsorted * params.asked)
             by_chance = rng.sample(candidates, min(n_unsorted, len(candidates)))

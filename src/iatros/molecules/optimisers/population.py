@@ -88,6 +88,18 @@ class Population:
         self._n_seen = 0
         self._known: set[str] = set()
 
+    @classmethod
+    def united(cls, several: Sequence[Population], size: int) -> Population:
+        """The best `size` compounds of several populations."""
+        whole, held = cls(size), dict[str, float]()
+        for one in several:
+            held |= {smiles: reward for reward, _, smiles in reversed(one._held)}
+            whole._known |= one._known
+        whole._n_seen = len(held)
+        numbered = ((reward, number, smiles) for number, (smiles, reward) in enumerate(held.items(), start=1))
+        whole._held = sorted(numbered, reverse=True)[:size]
+        return whole
+
     def __len__(self) -> int:
         return len(self._held)
 

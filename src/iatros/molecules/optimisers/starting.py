@@ -27,11 +27,12 @@ def begin(
     *,
     size: int,
     prescreen: int = 0,
+    upto: int | None = None,
 ) -> None:
     """The first population: `size` start compounds drawn at random, or the best of `prescreen` scored beforehand.
 
     While fewer than ten of them score more than 0, there is nothing to breed for, and more of the library is asked,
-    until half of the budget is spent.
+    until more than `upto` calls have been made, or half of the budget.
     """
     order = list(start)
     rng.shuffle(order)
@@ -40,9 +41,9 @@ def begin(
         ledger.prescreen(order[:prescreen])
         first = [row.scored.smiles for row in ledger.best(size, prescreened=True)]
     population.take(ledger.ask(first, origin="start"))
-    at = max(size, prescreen)
+    at, upto = max(size, prescreen), ledger.budget.calls // 2 if upto is None else upto
     while sum(reward > 0.0 for reward in population.rewards) < _FEWEST and at < len(order):
-        if ledger.over or ledger.charged > ledger.budget.calls // 2:
+        if ledger.over or ledger.charged > upto:
             break
         population.take(ledger.ask(order[at : at + size], origin="start"))
         at += size
