@@ -11,7 +11,7 @@ Keys of a result. A metric document is `core.intervals.Metric.document()`; a par
 * `by_endpoint`: `evidence.by_endpoint` (`curves`, `calibration`, `conformal`, `thresholds`).
 * `calibrators`: the calibrator's document by endpoint.
 * `domain_of_applicability`: `Domain.document()` with `inside` and `outside` (`n`, `metrics`).
-* `drawn_apart` (`drawing.drawn_apart`), `near_duplicates` (`duplicates.near_duplicates`), `cliffs` (a list, one for
+* `drawn_apart` (`drawn_apart.drawn_apart`), `near_duplicates` (`duplicates.near_duplicates`), `cliffs` (a list, one for
   each endpoint), `y_scrambling` (`chance.y_scrambling`).
 """
 

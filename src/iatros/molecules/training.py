@@ -23,7 +23,7 @@ from iatros.molecules.chance import y_scrambling
 from iatros.molecules.cohort import Cohort, Reading, open_cohort
 from iatros.molecules.comparison import beside_each_other
 from iatros.molecules.curation.standardising import Rules
-from iatros.molecules.drawing import drawn_apart
+from iatros.molecules.drawn_apart import drawn_apart
 from iatros.molecules.duplicates import FIRST, near_duplicates
 from iatros.molecules.evaluation import Evaluator, documents
 from iatros.molecules.generating.asked import is_generator

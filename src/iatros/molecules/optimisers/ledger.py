@@ -13,7 +13,7 @@ import numpy as np
 
 from iatros.core.context import Context
 from iatros.core.progress import SilentProgress, Step
-from iatros.molecules.generators.texts.reading import canonical
+from iatros.molecules.generators.texts import reading
 from iatros.molecules.optimisers.diversity import ScaffoldFilter
 from iatros.molecules.optimisers.record import Record
 
@@ -252,7 +252,7 @@ class Ledger:
 
     def canonical(self, text: str) -> str:
         """What `text` is in the ledger: canonical SMILES, or "" where it is no molecule."""
-        return canonical(text if self._stereo else STEREO.sub("", text))
+        return reading.canonical(text if self._stereo else STEREO.sub("", text))
 
     def _enter(self, smiles: str, origin: str, *, counted: bool) -> bool:
         """Count a text that was asked; whether it is a call."""

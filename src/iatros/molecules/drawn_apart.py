@@ -32,32 +32,27 @@ def drawn_apart(cohort: Cohort) -> list[dict[str, Any]]:
 
     kinds = sorted(set().union(*cohort.changes))
     changed = {kind: np.array([kind in of for of in cohort.changes], dtype=bool) for kind in kinds}
+    largest_p = LARGEST_P / max(1, len(kinds) * len(cohort.endpoints))
     found = []
     for place, target in enumerate(cohort.endpoints):
         y = cohort.y[:, place]
         known = ~np.isnan(y) & (cohort.bound[:, place] == 0)
-        cut, labels = _sides(target, y[known])
-        high, low = known & (y > cut), known & (y <= cut)
-        if not high.any() or not low.any():
+        cut, (below, above) = _sides(target, y[known])
+        low, high = known & (y <= cut), known & (y > cut)
+        if not low.any() or not high.any():
             continue
-        for kind in kinds:
-            counts = [
-                [int(changed[kind][side].sum()), int((~changed[kind])[side].sum())] for side in (low, high)
-            ]
-            shares = [hit / (hit + missed) for hit, missed in counts]
-            p_value = float(fisher_exact(counts).pvalue)
-            if abs(shares[0] - shares[1]) >= LEAST_DIFFERENCE and p_value <= LARGEST_P / (
-                len(kinds) * len(cohort.endpoints)
-            ):
-                sides = (
-                    {"label": label, "n": sum(of), "share": share}
-                    for label, of, share in zip(labels, counts, shares, strict=True)
-                )
+        for kind, hit in changed.items():
+            p_value = float(
+                fisher_exact([[(hit & side).sum(), (~hit & side).sum()] for side in (low, high)]).pvalue
+            )
+            share_low, share_high = float(hit[low].mean()), float(hit[high].mean())
+            if abs(share_low - share_high) >= LEAST_DIFFERENCE and p_value <= largest_p:
                 found.append(
                     {
                         "endpoint": target.name,
                         "change": kind,
-                        **dict(zip(("low", "high"), sides, strict=True)),
+                        "low": {"label": below, "n": int(low.sum()), "share": share_low},
+                        "high": {"label": above, "n": int(high.sum()), "share": share_high},
                         "p_value": p_value,
                     }
                 )

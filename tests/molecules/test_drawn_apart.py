@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import fisher_exact
 
 from iatros.molecules.cohort import Reading, open_cohort
-from iatros.molecules.drawing import drawn_apart
+from iatros.molecules.drawn_apart import drawn_apart
 
 
 def rows_of(n: int, salts: range, y: range) -> list[dict[str, object]]:
