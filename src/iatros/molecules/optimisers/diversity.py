@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from iatros.molecules.generators.texts.reading import parsed
+from iatros.core.errors import InputError
+from iatros.molecules.splitting import scaffolds
 
 
 @dataclass
@@ -36,16 +37,15 @@ class ScaffoldFilter:
 
 
 def scaffold(smiles: str) -> str:
-    """The Murcko scaffold, canonical; "" for a compound without rings, and for what cannot be read.
+    """That of `splitting.scaffolds`, but "" also for the few compounds whose own SMILES cannot be read again.
 
-    >>> scaffold("CCOc1ccccc1")
-    'c1ccccc1'
+    >>> scaffold("CCOc1ccccc1"), scaffold("c1cccc1")
+    ('c1ccccc1', '')
     """
-    from rdkit import Chem
-    from rdkit.Chem.Scaffolds import MurckoScaffold
-
-    molecule = parsed(smiles)
-    return "" if molecule is None else str(Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(molecule)))
+    try:
+        return scaffolds.scaffold(smiles)
+    except InputError:
+        return ""
 
 
 def n_scaffolds(smiles: Sequence[str]) -> int:
