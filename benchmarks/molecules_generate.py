@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import molecules_design, molecules_metrics, molecules_optimise
+from benchmarks import molecules_design, molecules_guacamol, molecules_metrics, molecules_optimise
 from benchmarks.data import SHARED
 from benchmarks.measuring import iatros
 from benchmarks.results import Line
@@ -185,7 +185,7 @@ PARTS: dict[str, Callable[[Path], Part]] = {
     **{name: partial(generator, name) for name in ASKED},
     "published": published,
     "overhead": lambda _: molecules_optimise.overhead(),
-    "guacamol": partial(_searching, molecules_optimise.guacamol),
+    "guacamol": partial(_searching, molecules_guacamol.guacamol),
     "pmo": partial(_searching, molecules_optimise.pmo),
     "egfr-design": partial(_searching, molecules_design.egfr_design),
 }

@@ -1,4 +1,4 @@
-"""Optimisers beside published ones: the tasks of GuacaMol, the oracles of PMO, and what a search costs by itself.
+"""Optimisers beside published ones: the oracles of PMO, and what a search costs by itself.
 
 Parameters were chosen on four oracles of PMO with up to 2,000 calls and one or two seeds (celecoxib_rediscovery,
 perindopril_mpo, sitagliptin_mpo, median1); all others, and all of GuacaMol, are measured with what came of that.
@@ -27,39 +27,13 @@ from iatros.molecules.optimisers.diversity import internal_diversity
 from iatros.molecules.optimisers.hybrid import Hybrid, HybridParams
 from iatros.molecules.optimisers.ledger import Budget, Ledger
 from iatros.molecules.optimisers.optimiser import Means
-from iatros.molecules.optimisers.starting import flat, without_neighbours
+from iatros.molecules.optimisers.starting import flat
 
 Part = tuple[list[Line], dict[str, Any]]
 
 TUNED_ON = ("celecoxib_rediscovery", "perindopril_mpo", "sitagliptin_mpo", "median1")
-VALSARTAN = "CCCCC(=O)N(Cc1ccc(-c2ccccc2-c2nn[nH]n2)cc1)C(C(C)C)C(=O)O"
-GUACAMOL_CALLS = 20_000
 PRESCREENED = 100_000
 """Compounds of the pool that are scored before a search where prescreening is asked for."""
-
-GUACAMOL: dict[str, tuple[float, ...]] = {
-    "celecoxib-rediscovery": (1.0, 0.732, 1.0, 0.355, 1.0),
-    "troglitazone-rediscovery": (1.0, 0.515, 1.0, 0.311, 1.0),
-    "thiothixene-rediscovery": (1.0, 0.598, 1.0, 0.311, 1.0),
-    "aripiprazole-similarity": (1.0, 0.834, 1.0, 0.380, 1.0),
-    "albuterol-similarity": (1.0, 0.907, 1.0, 0.749, 1.0),
-    "mestranol-similarity": (1.0, 0.790, 1.0, 0.402, 1.0),
-    "isomers-c11h24": (0.993, 0.829, 0.971, 0.410, 0.966),
-    "isomers-c9h10n2o2pf2cl": (0.879, 0.889, 0.982, 0.631, 0.940),
-    "median-molecules-1": (0.438, 0.334, 0.406, 0.225, 0.371),
-    "median-molecules-2": (0.422, 0.380, 0.432, 0.170, 0.434),
-    "osimertinib-mpo": (0.907, 0.886, 0.953, 0.784, 0.995),
-    "fexofenadine-mpo": (0.959, 0.931, 0.998, 0.695, 1.0),
-    "ranolazine-mpo": (0.855, 0.881, 0.920, 0.616, 0.969),
-    "perindopril-mpo": (0.808, 0.661, 0.792, 0.385, 0.815),
-    "amlodipine-mpo": (0.894, 0.722, 0.894, 0.533, 0.902),
-    "sitagliptin-mpo": (0.545, 0.689, 0.891, 0.458, 0.763),
-    "zaleplon-mpo": (0.669, 0.413, 0.754, 0.488, 0.770),
-    "valsartan-smarts": (0.978, 0.552, 0.990, 0.040, 0.994),
-    "deco-hop": (0.996, 0.970, 1.0, 0.590, 1.0),
-    "scaffold-hop": (0.998, 0.885, 1.0, 0.478, 1.0),
-}
-"""Published: SMILES LSTM, SMILES GA, Graph GA, Graph MCTS (Brown et al. 2019), CReM (Polishchuk 2020)."""
 
 PMO: dict[str, tuple[float, ...]] = {
     "albuterol_similarity": (0.977, 0.949, 0.896, 0.882, 0.838),
@@ -84,39 +58,6 @@ PMO: dict[str, tuple[float, ...]] = {
     "zaleplon_mpo": (0.486, 0.552, 0.519, 0.358, 0.346),
 }
 """Published area under the mean of the best ten: f-RAG (prescreens), Genetic-GFN, MolGA, REINVENT, Graph GA."""
-
-
-def guacamol(
-    folder: Path,
-    *,
-    prior: Path,
-    tasks: Sequence[str] = tuple(GUACAMOL),
-    calls: int = GUACAMOL_CALLS,
-    workers: int = 2,
-) -> Part:
-    """Every task with one seed; the pool is ZINC250k without what is near the task's targets, prescreened."""
-    jobs = [
-        {"task": task, "calls": calls, "seed": 0, "suite": "guacamol", "prescreen": PRESCREENED}
-        for task in tasks
-    ]
-    found = _run(jobs, folder, prior, workers)
-    total = sum(one["score"] for one in found)
-    seconds = sum(one["seconds"] for one in found)
-    lines = [
-        Line("GuacaMol, goal-directed, total of 20",
-             f"pool: ZINC250k without targets and neighbours, {calls:,} calls each",
-             "at least 17.98", f"{total:.3f} (Graph GA 17.983, CReM 17.919, SMILES LSTM 17.341, SMILES GA 14.398)",
-             total >= 17.98, _COMMAND.format("guacamol"),
-             f"{seconds / 60:.0f} minutes of one core in all; {PRESCREENED:,} compounds of the pool are scored before")
-    ]  # fmt: skip
-    for one in found:
-        lstm, ga, graph, _, crem = GUACAMOL[one["task"]]
-        lines.append(
-            Line(f"GuacaMol {one['task']}", f"{one['n_left_out']:,} neighbours left out of the pool",
-                 f"Graph GA {graph}, CReM {crem}, SMILES LSTM {lstm}, SMILES GA {ga}", f"{one['score']:.3f}",
-                 one["score"] >= max(lstm, ga, graph, crem) - 0.0005, _COMMAND.format("guacamol"))
-        )  # fmt: skip
-    return lines, {"tasks": found, "total": total}
 
 
 def pmo(
@@ -220,9 +161,7 @@ def search(given: tuple[Path, Path], job: dict[str, Any]) -> dict[str, Any]:
     """One search by `hybrid`, and what it is judged by; what is in the folder already is not searched again."""
     from iatros.core.bundle import open_bundle
     from iatros.molecules.generating.opened import open_generator
-    from iatros.molecules.objectives.guacamol import guacamol as guacamol_suite
-    from iatros.molecules.objectives.guacamol import guacamol_score, guacamol_tasks
-    from iatros.molecules.objectives.pmo import pmo as pmo_suite
+    from iatros.molecules.objectives.pmo import pmo as suite
     from iatros.molecules.objectives.pmo import pmo_auc
 
     folder, prior = given
@@ -230,16 +169,8 @@ def search(given: tuple[Path, Path], job: dict[str, Any]) -> dict[str, Any]:
     if kept.exists():
         found: dict[str, Any] = json.loads(kept.read_text())
         return found
-    task, calls = job["task"], job["calls"]
-    start, n_left_out = (folder / "pool.smi").read_text().split("\n"), 0
-    bits = np.load(folder / "pool.npy", mmap_mode="r")
-    if job["suite"] == "guacamol":
-        start, n_left_out = without_neighbours(start, targets(guacamol_tasks()[task], task), bits=bits)
-    objective = (guacamol_suite() if job["suite"] == "guacamol" else pmo_suite())[task]
-    if task.startswith("isomers") and job["suite"] == "guacamol":
-        n_before = len(start)
-        start = [one.smiles for one in objective.score(start) if one.score < 1.0]
-        n_left_out = n_before - len(start)
+    start, bits = (folder / "pool.smi").read_text().split("\n"), np.load(folder / "pool.npy", mmap_mode="r")
+    objective, calls = suite()[job["task"]], job["calls"]
     ledger = Ledger(objective, Budget(calls))
     begun = time.perf_counter()
     means = Means(job["seed"], open_generator(open_bundle(prior)))
@@ -247,28 +178,19 @@ def search(given: tuple[Path, Path], job: dict[str, Any]) -> dict[str, Any]:
     best = ledger.best(300)
     told = {
         **job,
-        "n_left_out": n_left_out,
         "seconds": time.perf_counter() - begun,
         "auc": pmo_auc(ledger.history, calls=calls),
         "auc_all": _charged_all(ledger, calls),
         "best": best[0].scored.smiles,
         "top": [float(np.mean([row.score for row in best[:n]])) for n in (1, 10, 100)],
-        **_quality([row.scored.smiles for row in best[:100]], bits),
+        **quality([row.scored.smiles for row in best[:100]], bits),
         **{
             name: getattr(ledger.counts, name)
             for name in ("asked", "calls", "repeated", "invalid", "passed_over", "prescreened")
         },
     }
-    if job["suite"] == "guacamol":
-        told["score"] = guacamol_score(task, [row.scored for row in best])
     kept.write_text(json.dumps(told))
     return told
-
-
-def targets(task: dict[str, Any], name: str) -> list[str]:
-    """The compounds that a task is about."""
-    found = [part["similar_to"] for part in task["parts"] if "similar_to" in part]
-    return [*found, VALSARTAN] if name == "valsartan-smarts" else found
 
 
 def _charged_all(ledger: Any, calls: int) -> float:
@@ -280,13 +202,13 @@ def _charged_all(ledger: Any, calls: int) -> float:
     return pmo_auc(places.tolist(), calls=calls)
 
 
-def _quality(best: list[str], pool: np.ndarray) -> dict[str, float]:
-    """Of the best compounds: diversity, share less than 0.4 like any of the pool, mean synthetic accessibility."""
+def quality(best: list[str], start: np.ndarray) -> dict[str, float]:
+    """Of the best: diversity, share less than 0.4 like any of `start` (n, words), mean synthetic accessibility."""
     from iatros.molecules.objectives.molecule import Molecule
 
     return {
         "diversity": internal_diversity(best) or 0.0,
-        "novelty": float((nearest(Compounds(best).values(Fingerprint()), np.array(pool))[1] < 0.4).mean()),
+        "novelty": float((nearest(Compounds(best).values(Fingerprint()), np.array(start))[1] < 0.4).mean()),
         "sa": float(np.mean([Molecule(text).property("sa") for text in best])),
     }
 

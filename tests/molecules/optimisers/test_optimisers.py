@@ -16,10 +16,9 @@ from iatros.molecules.optimisers import OPTIMISERS
 from iatros.molecules.optimisers.ledger import Answers, Budget, Ledger
 from iatros.molecules.optimisers.optimiser import Means
 from iatros.molecules.optimisers.population import Population
-from iatros.molecules.optimisers.starting import begin, without_neighbours
+from iatros.molecules.optimisers.starting import begin
 from iatros.molecules.optimisers.teaching import LanguageParams, Pupil, prior_of, rewritten
 
-PARACETAMOL = "CC(=O)Nc1ccc(O)cc1"
 NEAR = load_objective({"parts": [{"similar_to": "CCOc1ccc(NC(C)=O)cc1"}, {"property": "qed"}]})
 SMALL: dict[str, dict[str, Any]] = {
     "screen": {},
@@ -225,11 +224,3 @@ def test_more_of_the_library_is_asked_while_nothing_scores() -> None:
     ledger, population = Ledger(rare, Budget(40)), Population(200)
     begin(ledger, population, library[:59], random.Random(0), size=5)
     assert len(ledger.history) == 25, "five beyond half of the budget"
-
-
-def test_targets_and_their_neighbours_leave_the_pool(start: list[str]) -> None:
-    kept, n_left_out = without_neighbours(start, ["CC(=O)Nc1ccc(O)cc1"])
-    assert PARACETAMOL in start
-    assert PARACETAMOL not in kept
-    assert n_left_out == len(start) - len(kept) >= 1
-    assert without_neighbours(start, []) == (start, 0)

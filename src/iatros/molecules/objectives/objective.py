@@ -62,15 +62,16 @@ class Objective:
         """The same of compounds that were read already, which several objectives can share."""
         measured = {part.name: part.measure(read) for part in self.parts}
         suited = {part.name: _suited(part, measured[part.name]) for part in self.parts}
-        scores = self._joined(suited, len(read))
+        scores = self._joined(suited, len(read)).tolist()
         reasons = self._reasons(measured, suited, len(read))
-        values = _told(measured)
+        parts = {name: np.nan_to_num(found).tolist() for name, found in suited.items()}
+        values = {name: found.tolist() for name, found in _told(measured).items()}
         return [
             Scored(
                 one.smiles,
-                0.0 if reasons[place] else float(scores[place]),
-                {name: float(np.nan_to_num(found[place])) for name, found in suited.items()},
-                {name: float(found[place]) for name, found in values.items()},
+                0.0 if reasons[place] else scores[place],
+                {name: found[place] for name, found in parts.items()},
+                {name: found[place] for name, found in values.items()},
                 reasons[place],
             )
             for place, one in enumerate(read)

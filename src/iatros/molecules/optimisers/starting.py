@@ -1,22 +1,18 @@
-"""Where searches begin: compounds of a library, and for benchmarks a library without what is to be found."""
+"""Where searches begin: compounds of a library."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 
-import numpy as np
-
 from iatros.core.engine import Engine
 from iatros.core.progress import SilentProgress
 from iatros.molecules.optimisers.ledger import STEREO, Ledger
 from iatros.molecules.optimisers.population import Population
 
-NEAR = 0.4
-"""Tanimoto similarity (ECFP4, 2048 bits) from which on a compound of the pool counts as a neighbour of a target."""
 _FEWEST = 10
 """Compounds that score more than 0, without which a population has nothing to pass on."""
-_BATCH, _PIECE = 2000, 10_000
+_BATCH = 2000
 
 
 def begin(
@@ -65,27 +61,3 @@ def _flat(_: None, smiles: list[str]) -> list[str]:
             text = Chem.MolToSmiles(Chem.MolFromSmiles(STEREO.sub("", text)))
         flattened.append(text)
     return flattened
-
-
-def without_neighbours(
-    library: Sequence[str], targets: Sequence[str], *, near: float = NEAR, bits: np.ndarray | None = None
-) -> tuple[list[str], int]:
-    """`library` without the compounds whose similarity to any of `targets` is `near` or more, and how many those are.
-
-    Similarity is that of Tanimoto, of ECFP4 with 2048 bits; `bits` (n, words) are those of the library where they were
-    computed before.
-    """
-    from iatros.learners.compounds.compounds import Compounds
-    from iatros.learners.compounds.fingerprints import Fingerprint
-    from iatros.learners.compounds.tanimoto import similarities
-
-    if not targets:
-        return list(library), 0
-    wanted = Compounds(list(targets)).values(Fingerprint())
-    kept: list[str] = []
-    for at in range(0, len(library), _PIECE):
-        part = library[at : at + _PIECE]
-        known = Compounds(part).values(Fingerprint()) if bits is None else bits[at : at + _PIECE]
-        found = similarities(known, wanted).max(axis=1)
-        kept += [part[row] for row in np.flatnonzero(found < near).tolist()]
-    return kept, len(library) - len(kept)
