@@ -17,7 +17,7 @@ from iatros.molecules.optimisers.ledger import Answers, Budget, Ledger
 from iatros.molecules.optimisers.optimiser import Means
 from iatros.molecules.optimisers.population import Population
 from iatros.molecules.optimisers.starting import begin
-from iatros.molecules.optimisers.teaching import LanguageParams, Pupil, prior_of, rewritten
+from iatros.molecules.optimisers.teaching import LanguageParams, Pupil, prior_of, written_anew
 
 NEAR = load_objective({"parts": [{"similar_to": "CCOc1ccc(NC(C)=O)cc1"}, {"property": "qed"}]})
 SMALL: dict[str, dict[str, Any]] = {
@@ -152,7 +152,7 @@ def test_a_rewritten_compound_is_the_same_compound() -> None:
     from rdkit import Chem
 
     rng = random.Random(0)
-    texts = {rewritten("Cn1cnc2c1c(=O)n(C)c(=O)n2C", rng) for _ in range(20)}
+    texts = {written_anew("Cn1cnc2c1c(=O)n(C)c(=O)n2C", rng) for _ in range(20)}
     assert len(texts) > 5
     assert {Chem.CanonSmiles(text) for text in texts} == {"Cn1c(=O)c2c(ncn2C)n(C)c1=O"}
 

@@ -10,7 +10,7 @@ import pytest
 from iatros.molecules.optimisers.diversity import scaffold
 from iatros.molecules.optimisers.guide import Guide
 from iatros.molecules.optimisers.surrogate import Describer, Surrogate, kernel
-from iatros.molecules.optimisers.teaching import rewritten
+from iatros.molecules.optimisers.teaching import written_anew
 
 ALCOHOLS = [f"{'C' * n}O" for n in range(2, 12)]
 ARENES = [f"{'C' * n}c1ccccc1" for n in range(1, 11)]
@@ -69,6 +69,6 @@ def test_what_cannot_be_read_again_is_like_nothing_and_written_nowhere(
     unreadable = "c1cccc1"  # as RDKit says of its own SMILES of a few edited molecules
     bits = Describer()([unreadable, "c1ccccc1"])
     assert kernel(bits, bits)[0, 1] == 0.0
-    assert rewritten(unreadable, random.Random(0)) == unreadable
+    assert written_anew(unreadable, random.Random(0)) == unreadable
     assert scaffold(unreadable) == ""
     assert capfd.readouterr() == ("", "")

@@ -9,8 +9,7 @@ more often, by their rank (Kim et al. 2024, arXiv:2402.05961).
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from iatros.core.errors import InputError, OutcomeError
 from iatros.learners.compounds.tokens import to_selfies
+from iatros.learners.training import one_thread
 from iatros.molecules.generators.generator import Draw, Generator, Training
 from iatros.molecules.generators.texts.reading import parsed
 from iatros.molecules.optimisers.optimiser import Means, OptimiserParams
@@ -88,7 +88,7 @@ class Pupil:
         rewards = rewards[kept]
         if not known.any():
             return
-        with one_thread():
+        with one_thread(0):
             codes = codes[known]
             with torch.no_grad():
                 untaught = self._untaught.log_likelihood(codes)
@@ -118,7 +118,7 @@ class Pupil:
         weights = [1.0 / (params.rank_weight * len(best) + place) for place in range(1, len(best) + 1)]
         for _ in range(params.steps):
             rows = rng.choices(range(len(best)), weights, k=params.taught_at_once)
-            self.learn([rewritten(best[row], rng) for row in rows], worth[rows])
+            self.learn([written_anew(best[row], rng) for row in rows], worth[rows])
 
 
 def prior_of(means: Means, start: Sequence[str], params: LanguageParams) -> Generator:
@@ -137,13 +137,13 @@ def prior_of(means: Means, start: Sequence[str], params: LanguageParams) -> Gene
     epochs = max(1, min(100, round(_SEVERAL / len(start))))
     settings = estimator.Params(units=params.prior_units, epochs=epochs)
     training = Training(means.checkpoint, means.progress)
-    with one_thread():
+    with one_thread(means.seed):
         generator, _ = estimator(settings).fit(Library(tuple(start)), training, seed=means.seed)
     trained: Generator = generator
     return trained
 
 
-def rewritten(smiles: str, rng: random.Random) -> str:
+def written_anew(smiles: str, rng: random.Random) -> str:
     """The same compound as a SMILES that begins and branches at random; what cannot be read stays as it is."""
     from rdkit import Chem
 
@@ -153,16 +153,3 @@ def rewritten(smiles: str, rng: random.Random) -> str:
     order = list(range(molecule.GetNumAtoms()))
     rng.shuffle(order)
     return str(Chem.MolToSmiles(Chem.RenumberAtoms(molecule, order), canonical=False))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """torch on one thread: its sums, and so the search, would else depend on the number of cores."""
-    import torch
-
-    before: Any = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
