@@ -98,11 +98,11 @@ def test_the_number_of_threads_changes_nothing(
 
 
 def test_noise_is_added_as_in_learning(generator: LatentGanGenerator) -> None:
-    assert generator.noise == 0.5
+    assert generator.noise == 1.0
     latents = Dense(generator.dense).make(3, np.random.default_rng(2))
     own = np.random.default_rng(2)
     Dense(generator.dense).make(3, own)
-    latents += np.float32(0.5) * own.standard_normal(latents.shape, dtype=np.float32)
+    latents += np.float32(1.0) * own.standard_normal(latents.shape, dtype=np.float32)
     assert generator.sample(3, rng=np.random.default_rng(2)) == generator.decode(latents, rng=own)
 
 

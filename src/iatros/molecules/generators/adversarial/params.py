@@ -36,7 +36,7 @@ class GanParams(AutoencoderParams):
         default=1, ge=0, le=64, description="random writings of each compound; 0: it is read as it is written"
     )
     latent_noise: float = Field(
-        default=0.5,
+        default=1.0,
         ge=0,
         le=10,
         description="noise on the latent vectors, whose units vary by 1, while learning",
