@@ -36,7 +36,7 @@ ASKED: dict[str, dict[str, float]] = {
     "transformer": {},
 }
 """What two cores and an hour must reach: at least, but of FCD at most."""
-TEMPERATURE = {"rnn": 0.9}
+TEMPERATURE = {"rnn": 0.9, "gan": 0.8}
 """At which texts are drawn, where it is not 1: lower means more that are valid, and a little less variety."""
 SHOWN = (
     "valid",
@@ -80,6 +80,9 @@ def generator(name: str, folder: Path) -> Part:
             Line(f"{name} on the test set, as it has learned", data, "shown", _row(drawn[1.0]["reference"]), True,
                  trained["command"])
         )  # fmt: skip
+    collapse = trained["training"].get("mode_collapse")
+    if collapse is not None:
+        lines.append(_collapse(name, collapse, data, trained["command"]))
     detail = {
         "test": test,
         "scaffolds": other,
@@ -90,6 +93,17 @@ def generator(name: str, folder: Path) -> Part:
         "sample": trained["sample"],
     }
     return lines, detail
+
+
+def _collapse(name: str, found: dict[str, Any], data: str, command: str) -> Line:
+    """Whether all of the space is written: of texts as learned, and in brackets of compounds of the library itself."""
+    told = ", ".join(
+        f"{key.replace('_', ' ')} {value:.3f} ({found['library'][key]:.3f})"
+        for key, value in found["written"].items()
+    )
+    return Line(f"mode collapse of {name}, as it has learned", data, "shown", told, True, command,
+                f"{found['n']:,} texts, in brackets as many compounds of the library; coverage: share of the tuning "
+                "compounds' scaffolds that occur")  # fmt: skip
 
 
 def _table(folder: Path) -> str:

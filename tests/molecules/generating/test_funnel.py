@@ -9,6 +9,7 @@ import numpy as np
 from iatros.core.context import Context
 from iatros.molecules.generating.funnel import Funnel, Sieve, sift
 from iatros.molecules.generating.known import Known, hashed
+from iatros.molecules.generators.texts.reading import canonical
 
 KNOWN = ["CCO", "c1ccccc1", "Cc1ccccc1O", "C1CCNCC1"]
 ALL = Sieve(unique=False, novel=False, not_trivial=False)
@@ -27,6 +28,12 @@ def test_what_is_no_molecule_is_counted_and_left_out() -> None:
     funnel = run(["CCO", "C1CC", "", "c1ccccc1", "OCC"], ALL)
     assert counts(funnel) == {"written": 5, "valid": 3}
     assert funnel.smiles == ["CCO", "c1ccccc1", "CCO"]
+
+
+def test_what_cannot_be_read_again_is_no_molecule() -> None:
+    written = "O=c1=Cc2nc3ccccc3ncn2N1Cc1ccc(OC)cc1"
+    assert canonical(written), "RDKit reads the text, and not what it writes of it"
+    assert sift([written, "CCO"], Sieve(), None, Context()).smiles == ["CCO"]
 
 
 def test_each_compound_once_in_the_order_of_writing() -> None:
