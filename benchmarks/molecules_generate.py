@@ -61,9 +61,7 @@ def generator(name: str, folder: Path) -> Part:
     drawn = {each: _judged(name, each, folder) for each in {1.0, temperature}}
     test, other = drawn[temperature]["reference"], drawn[temperature]["scaffolds"]
     met = all(test[key] <= bound if key == "fcd" else test[key] >= bound for key, bound in asked.items())
-    data = (
-        f"MOSES, {N:,} texts, {SECONDS / 60:.0f} minutes of learning on {len(os.sched_getaffinity(0))} cores"
-    )
+    data = _data(N)
     wanted = ", ".join(
         f"{key} {'at most' if key == 'fcd' else 'at least'} {bound:g}" for key, bound in asked.items()
     )
@@ -82,7 +80,7 @@ def generator(name: str, folder: Path) -> Part:
         )  # fmt: skip
     collapse = trained["training"].get("mode_collapse")
     if collapse is not None:
-        lines.append(_collapse(name, collapse, data, trained["command"]))
+        lines.append(_collapse(name, collapse, trained["command"]))
     detail = {
         "test": test,
         "scaffolds": other,
@@ -95,15 +93,20 @@ def generator(name: str, folder: Path) -> Part:
     return lines, detail
 
 
-def _collapse(name: str, found: dict[str, Any], data: str, command: str) -> Line:
+def _collapse(name: str, found: dict[str, Any], command: str) -> Line:
     """Whether all of the space is written: of texts as learned, and in brackets of compounds of the library itself."""
     told = ", ".join(
         f"{key.replace('_', ' ')} {value:.3f} ({found['library'][key]:.3f})"
         for key, value in found["written"].items()
     )
-    return Line(f"mode collapse of {name}, as it has learned", data, "shown", told, True, command,
-                f"{found['n']:,} texts, in brackets as many compounds of the library; coverage: share of the tuning "
-                "compounds' scaffolds that occur")  # fmt: skip
+    return Line(f"mode collapse of {name}, as it has learned", _data(found["n"]), "shown", told, True, command,
+                "in brackets as many compounds of the library; coverage: share of the tuning compounds' scaffolds that "
+                "occur")  # fmt: skip
+
+
+def _data(n: int) -> str:
+    cores = len(os.sched_getaffinity(0))
+    return f"MOSES, {n:,} texts, {SECONDS / 60:.0f} minutes of learning on {cores} cores"
 
 
 def _table(folder: Path) -> str:
