@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import molecules_search
-from benchmarks.molecules_optimise import quality
+from benchmarks.molecules_optimise import outcome
 from benchmarks.results import Line
 from iatros.core.cards import get
 from iatros.core.engine import Engine
@@ -179,20 +179,13 @@ def search(given: tuple[Path, Path], job: dict[str, Any]) -> dict[str, Any]:
     begun = time.perf_counter()
     means = Means(job["seed"], open_generator(open_bundle(prior)))
     Hybrid(HybridParams(prescreen=len(start), attempts=job["attempts"])).run(ledger, start, means)
-    rows = ledger.best(300)
     told = {
         **job,
         "n_left_out": n_left_out,
         "best_of_pool": ledger.objective.score(best[:1])[0].score,
         "seconds": time.perf_counter() - begun,
-        "score": guacamol_score(task, [row.scored for row in rows]),
-        "best": rows[0].scored.smiles,
-        "top": [float(np.mean([row.score for row in rows[:n]])) for n in (1, 10, 100)],
-        **quality([row.scored.smiles for row in rows[:100]], Compounds(start).values(Fingerprint())),
-        **{
-            name: getattr(ledger.counts, name)
-            for name in ("asked", "calls", "repeated", "invalid", "passed_over", "prescreened")
-        },
+        "score": guacamol_score(task, [row.scored for row in ledger.best(300)]),
+        **outcome(ledger, Compounds(start).values(Fingerprint())),
     }
     kept.write_text(json.dumps(told))
     return told

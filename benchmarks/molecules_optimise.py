@@ -175,19 +175,12 @@ def search(given: tuple[Path, Path], job: dict[str, Any]) -> dict[str, Any]:
     begun = time.perf_counter()
     means = Means(job["seed"], open_generator(open_bundle(prior)))
     Hybrid(HybridParams(prescreen=job["prescreen"])).run(ledger, start, means)
-    best = ledger.best(300)
     told = {
         **job,
         "seconds": time.perf_counter() - begun,
         "auc": pmo_auc(ledger.history, calls=calls),
         "auc_all": _charged_all(ledger, calls),
-        "best": best[0].scored.smiles,
-        "top": [float(np.mean([row.score for row in best[:n]])) for n in (1, 10, 100)],
-        **quality([row.scored.smiles for row in best[:100]], bits),
-        **{
-            name: getattr(ledger.counts, name)
-            for name in ("asked", "calls", "repeated", "invalid", "passed_over", "prescreened")
-        },
+        **outcome(ledger, bits),
     }
     kept.write_text(json.dumps(told))
     return told
@@ -202,14 +195,25 @@ def _charged_all(ledger: Any, calls: int) -> float:
     return pmo_auc(places.tolist(), calls=calls)
 
 
-def quality(best: list[str], start: np.ndarray) -> dict[str, float]:
-    """Of the best: diversity, share less than 0.4 like any of `start` (n, words), mean synthetic accessibility."""
+def outcome(ledger: Ledger, start: np.ndarray) -> dict[str, Any]:
+    """What a search found and what it asked for; `start` (n, words) are the bits of what it began with.
+
+    Of the best hundred: diversity, the share less than 0.4 like any of `start`, mean synthetic accessibility.
+    """
     from iatros.molecules.objectives.molecule import Molecule
 
+    rows = ledger.best(100)
+    best = [row.scored.smiles for row in rows]
     return {
+        "best": best[0],
+        "top": [float(np.mean([row.score for row in rows[:n]])) for n in (1, 10, 100)],
         "diversity": internal_diversity(best) or 0.0,
         "novelty": float((nearest(Compounds(best).values(Fingerprint()), np.array(start))[1] < 0.4).mean()),
         "sa": float(np.mean([Molecule(text).property("sa") for text in best])),
+        **{
+            name: getattr(ledger.counts, name)
+            for name in ("asked", "calls", "repeated", "invalid", "passed_over", "prescreened")
+        },
     }
 
 

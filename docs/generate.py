@@ -378,7 +378,8 @@ def searches() -> str:
         "`--param MODEL.NAME=VALUE`, such as `--param hybrid.attempts=4`."
     ]
     for entry in OPTIMISERS:
-        described = _parameters(parameters_of(OPTIMISERS.load(entry.name).Params))
+        parameters = parameters_of(OPTIMISERS.load(entry.name).Params)
+        described = _parameters(parameters) if parameters else "It has no parameters."
         parts += [f"## {entry.name}", _sentence(entry.summary), described]
     return "\n\n".join(parts)
 
