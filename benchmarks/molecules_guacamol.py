@@ -67,7 +67,7 @@ TASKS: dict[str, tuple[float, ...]] = {
 _CHUNK, _BATCH = 100_000, 1_000
 _NOT_YET = -1.0
 _WHOLE = 1.0 - 1e-9
-_POOL, _SCORES = "guacamol-pool.smi", "guacamol-pool.npy"
+_POOL, _SCORES, _SECONDS = "guacamol-pool.smi", "guacamol-pool.npy", "guacamol-pool-seconds.txt"
 _COMMAND = "python -m benchmarks.run molecules-generate guacamol"
 
 
@@ -76,9 +76,7 @@ def guacamol(
 ) -> Part:
     """Every task with one seed; a search ends early where as many compounds as count have the best score there is."""
     with open_engine(workers=workers) as engine:
-        begun = time.perf_counter()
-        n_pool = score_pool(folder, engine)
-        scoring = time.perf_counter() - begun
+        n_pool, scoring = score_pool(folder, engine)
         jobs = [{"task": task, "calls": calls, "attempts": ATTEMPTS, "seed": 0} for task in tasks]
         found = engine.map(search, jobs, (folder, prior), progress=SilentProgress(), label="searches")
     total = sum(one["score"] for one in found)
@@ -103,9 +101,9 @@ def guacamol(
     return lines, {"tasks": found, "total": total, "n_pool": n_pool, "scoring_seconds": scoring}
 
 
-def score_pool(folder: Path, engine: Engine) -> int:
-    """Score every compound of the pool for every task, going on where it was stopped; how many compounds they are."""
-    path, texts = folder / _SCORES, folder / _POOL
+def score_pool(folder: Path, engine: Engine) -> tuple[int, float]:
+    """Score the pool for every task, going on where it was stopped; how many compounds it has, and seconds in all."""
+    path, texts, clock = folder / _SCORES, folder / _POOL, folder / _SECONDS
     if not texts.exists():
         moses = Path(get(CARDS["moses-train"])["table"]).read_text().split("\n")[1:]
         both = [*molecules_search.smiles("zinc"), *(line.split(",")[0] for line in moses if line.strip())]
@@ -113,16 +111,19 @@ def score_pool(folder: Path, engine: Engine) -> int:
     pool = texts.read_text().split("\n")
     if not path.exists():
         np.save(path, np.full((len(pool), len(TASKS)), _NOT_YET, dtype=np.float32))
+        clock.write_text("0.0")
     scores = np.load(path, mmap_mode="r+")
     for at in range(0, len(pool), _CHUNK):
         part = pool[at : at + _CHUNK]
         if not (scores[at : at + _CHUNK] == _NOT_YET).any():
             continue
+        begun = time.perf_counter()
         batches = [part[begin : begin + _BATCH] for begin in range(0, len(part), _BATCH)]
         found = engine.map(pool_scores, batches, None, progress=SilentProgress(), label="pool")
         scores[at : at + _CHUNK] = np.concatenate(found)
         scores.flush()
-    return len(pool)
+        clock.write_text(str(float(clock.read_text()) + time.perf_counter() - begun))
+    return len(pool), float(clock.read_text())
 
 
 def pool_scores(_: None, batch: list[str]) -> np.ndarray:

@@ -44,16 +44,16 @@ def examine(smiles: Sequence[str], wanted: Wanted, context: Context) -> list[Exa
 
 
 def canonical(texts: Sequence[str], context: Context) -> list[str]:
-    """Canonical SMILES of each text, empty where it is no molecule, or where RDKit cannot read them again."""
+    """Canonical SMILES of each text, empty where it is no molecule."""
     batches = [list(texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH)]
     found = context.engine.map(_canonical, batches, None, progress=context.progress, label="reading")
     return [one for part in found for one in part]
 
 
 def _canonical(_: None, texts: list[str]) -> list[str]:
-    from iatros.molecules.generators.texts.reading import parsed, read_all
+    from iatros.molecules.generators.texts.reading import read_all
 
-    return [smiles if smiles and parsed(smiles) is not None else "" for smiles in read_all(texts)]
+    return read_all(texts)
 
 
 def _examined(wanted: Wanted, smiles: list[str]) -> list[Examined]:

@@ -18,7 +18,7 @@ def parsed(text: str) -> Any:
 
 
 def canonical(text: str) -> str:
-    """Canonical SMILES of one text, empty where it is no molecule.
+    """Canonical SMILES of one text, empty where it is no molecule, or one whose SMILES RDKit cannot read again.
 
     >>> canonical("OCC"), canonical("C1CC"), canonical("")
     ('CCO', '', '')
@@ -26,7 +26,8 @@ def canonical(text: str) -> str:
     from rdkit import Chem
 
     molecule = parsed(text)
-    return Chem.MolToSmiles(molecule) if molecule is not None and molecule.GetNumAtoms() else ""
+    smiles = Chem.MolToSmiles(molecule) if molecule is not None and molecule.GetNumAtoms() else ""
+    return smiles if smiles and parsed(smiles) is not None else ""
 
 
 def read_all(texts: Sequence[str]) -> list[str]:
