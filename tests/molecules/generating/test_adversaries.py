@@ -52,7 +52,7 @@ def test_losses_and_mode_collapse_are_shown() -> None:
 
 def test_how_the_time_was_dealt_out_is_told_where_there_was_one() -> None:
     assert "s were for learning" not in page(training())
-    assert "s were for learning the compounds themselves" in page(
+    assert "2,700 s were for learning the compounds themselves" in page(
         training(seconds={"first": 2700.0, "second": 900.0})
     )
 

@@ -16,7 +16,7 @@ from iatros.core.report import (
     Series,
     Table,
 )
-from iatros.core.report.numbers import count, number, percent
+from iatros.core.report.numbers import count, percent
 
 _CHARTS = (
     ("Losses", ("critic_loss", "generator_loss", "discriminator_loss", "policy_loss", "likelihood_loss")),
@@ -54,8 +54,8 @@ def _times(training: Mapping[str, Any]) -> tuple[Block, ...]:
     if not seconds:
         return ()
     said = (
-        f"Of the time given, {number(seconds['first'])} s were for learning the compounds themselves and "
-        f"{number(seconds['second'])} s for learning from each other."
+        f"Of the time given, {count(round(seconds['first']))} s were for learning the compounds themselves and "
+        f"{count(round(seconds['second']))} s for learning from each other."
     )
     return (Paragraph(said),)
 
