@@ -54,8 +54,8 @@ def _times(training: Mapping[str, Any]) -> tuple[Block, ...]:
     if not seconds:
         return ()
     said = (
-        f"Of the time given, {count(round(seconds['first']))} s were for learning the compounds themselves and "
-        f"{count(round(seconds['second']))} s for learning from each other."
+        f"Of the time given, {count(seconds['first'])} s were for learning the compounds themselves and "
+        f"{count(seconds['second'])} s for learning from each other."
     )
     return (Paragraph(said),)
 
