@@ -61,6 +61,20 @@ LINKED = {"C/C": "G/G", "C/T": "A/G", "T/T": "A/A"}
 """VKORC1 1173 tells -1639, being inherited with it; the consortium fills the one from the other (NEJM 2009;360:753)."""
 
 
+def linked(path: Path, folder: Path) -> str:
+    """The name by which commands in `folder` find the file `path`, so that they read the same anywhere."""
+    link = folder / path.name
+    if not link.exists():
+        link.symlink_to(path)
+    return link.name
+
+
+def moses_tests(folder: Path) -> tuple[str, str, str, str]:
+    """How commands in `folder` name both test sets of MOSES as references."""
+    test, scaffolds = (linked(SHARED / "moses" / f"test{more}.csv.gz", folder) for more in ("", "_scaffolds"))
+    return "--reference", test, "--scaffolds", scaffolds
+
+
 def heart(folder: Path) -> tuple[Path, Path]:
     """UCI heart disease, four hospitals in one CSV, and its data dictionary."""
     parts = []

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import molecules_design, molecules_guacamol, molecules_metrics, molecules_optimise
-from benchmarks.data import SHARED
+from benchmarks.data import SHARED, linked, moses_tests
 from benchmarks.measuring import iatros
 from benchmarks.results import Line
 from iatros.core.cards import get
@@ -111,10 +111,7 @@ def _data(n: int) -> str:
 
 def _table(folder: Path) -> str:
     """The training set as commands in `folder` name it."""
-    path = folder / "moses-train.csv"
-    if not path.exists():
-        path.symlink_to(get(CARDS["moses-train"])["table"])
-    return path.name
+    return linked(Path(get(CARDS["moses-train"])["table"]), folder)
 
 
 def _trained(name: str, folder: Path) -> dict[str, Any]:
@@ -138,14 +135,13 @@ def _trained(name: str, folder: Path) -> dict[str, Any]:
 
 def _judged(name: str, temperature: float, folder: Path) -> dict[str, dict[str, float]]:
     """The metrics by both test sets of what is written at a temperature, without any filter."""
-    new, moses = f"{name}-{temperature:g}", SHARED / "moses"
+    new = f"{name}-{temperature:g}"
     iatros(
         "molecules", "generate", f"{name}-bundle", "--n", str(N), "--temperature", f"{temperature:g}", "--filters",
         "none", "--no-unique", "--no-novel", "--diverse", "0", "--out", new, "--overwrite", folder=folder,
     )  # fmt: skip
     found = iatros(
-        "molecules", "evaluate", f"{new}/written.smi", "--reference", str(moses / "test.csv.gz"), "--scaffolds",
-        str(moses / "test_scaffolds.csv.gz"), "--training", _table(folder), "--out",
+        "molecules", "evaluate", f"{new}/written.smi", *moses_tests(folder), "--training", _table(folder), "--out",
         f"{new}-metrics", "--overwrite", folder=folder,
     ).answer["metrics"]  # fmt: skip
     return {
