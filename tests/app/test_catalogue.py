@@ -8,7 +8,7 @@ import pytest
 from iatros.app.domains import domains
 from iatros.app.models import extras, list_models, show_model, version_of
 from iatros.app.plain import dumps, plain
-from iatros.app.system import describe_system
+from iatros.app.system import describe_system, has_bf16
 from iatros.core.errors import RequestError, UnknownNameError
 
 MODELS = [(domain.name, name) for domain in domains() for name in domain.models.names()]
@@ -53,6 +53,16 @@ def test_extras_are_those_of_the_project_file():
 def test_versions_are_read_without_importing():
     assert version_of("numpy")
     assert version_of("no-such-package-at-all") is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu avx512_bf16", True), ("fpu amx_bf16", True), ("fpu avx2", False), ("", False)],
+)
+def test_bf16_is_read_off_the_flags(tmp_path, flags, expected):
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    assert has_bf16(tmp_path / "cpuinfo") is expected
+    assert has_bf16(tmp_path / "absent") is None
 
 
 def test_the_system_is_described():

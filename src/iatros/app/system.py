@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from iatros.app.models import extras, missing_extras, version_of
-from iatros.core.processor import has_bf16
 from iatros.version import __version__
 
 _PACKAGES = (
@@ -73,6 +72,16 @@ def folders() -> dict[str, dict[str, Any]]:
 def available_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
+    """Whether the processor multiplies bfloat16 itself (AVX512-BF16 or AMX); None where the system does not say."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+    return bool({"avx512_bf16", "amx_bf16"} & set(flags))
 
 
 def _memory(meminfo: Path = Path("/proc/meminfo")) -> dict[str, float | None]:

@@ -8,7 +8,5 @@ __all__ = ["main"]
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and leave with its exit code: 0, that of the error's class, 130 (Ctrl-C) or 141 (pipe closed)."""
     from iatros.cli.entry import run
-    from iatros.core.processor import choose_kernels
 
-    choose_kernels()
     raise SystemExit(run(arguments))
